@@ -1,0 +1,61 @@
+"""What is drawn on a frame: a box and a label for each face, or a message where there is no frame."""
+
+import numpy as np
+
+from model import EMOTIONS
+from opencv import cv2
+
+FONT = cv2.FONT_HERSHEY_DUPLEX  # has ASCII alone
+WHITE = (255, 255, 255)
+# Blue, green, red; dark enough for white letters.
+COLOURS = {
+    "Angry": (48, 48, 200),
+    "Disgust": (60, 120, 70),
+    "Fear": (150, 60, 130),
+    "Happy": (0, 125, 190),
+    "Neutral": (110, 100, 90),
+    "Sad": (180, 100, 40),
+    "Surprise": (140, 40, 200),
+}
+
+
+def draw_faces(image, boxes, probabilities):
+    """Draw a box round every face and the expression with its probability above it, on the image itself.
+
+    image: (height, width, 3) uint8 BGR. boxes: (n, 4) of x, y, width, height. probabilities: (n, 7), rows sum to 1.
+    """
+    line = max(1, round(min(image.shape[:2]) / 240))
+    for box, row in zip(boxes, probabilities, strict=True):
+        x, y, width, height = (int(value) for value in box)
+        emotion = EMOTIONS[int(np.argmax(row))]
+        cv2.rectangle(image, (x, y), (x + width, y + height), COLOURS[emotion], line, cv2.LINE_AA)
+        _draw_label(image, x, y, f"{emotion} {max(row):.0%}", COLOURS[emotion], line)
+
+
+def _draw_label(image, x, y, text, colour, line):
+    """White text on a filled strip that stands on the point x, y, moved to where it is inside the image."""
+    scale = 0.45 + 0.1 * line
+    (width, height), below = cv2.getTextSize(text, FONT, scale, 1)
+    pad = below // 2 + 2
+    left = max(0, min(x, image.shape[1] - width - 2 * pad))
+    bottom = max(y, height + below + 2 * pad)
+    top = bottom - height - below - 2 * pad + pad
+    cv2.rectangle(image, (left, top), (left + width + 2 * pad, bottom), colour, cv2.FILLED)
+    cv2.putText(image, text, (left + pad, bottom - below), FONT, scale, WHITE, 1, cv2.LINE_AA)
+
+
+def message_card(behind, lines):
+    """A picture that says something: the lines, in the middle of what was last seen, darkened.
+
+    behind: (height, width, 3) uint8 BGR, left as it is. lines: ASCII strings. Returns an image of the same shape.
+    """
+    image = cv2.convertScaleAbs(cv2.GaussianBlur(behind, (0, 0), 8), alpha=0.35)
+    height, width = image.shape[:2]
+    widest = max(cv2.getTextSize(line, FONT, 1, 1)[0][0] for line in lines)
+    scale = min(0.9 * width / widest, height / 400)
+    step = round(45 * scale)
+    baseline = height // 2 - step * (len(lines) - 1) // 2 + step // 3
+    for index, line in enumerate(lines):
+        left = (width - cv2.getTextSize(line, FONT, scale, 1)[0][0]) // 2
+        cv2.putText(image, line, (left, baseline + index * step), FONT, scale, WHITE, 1, cv2.LINE_AA)
+    return image

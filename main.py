@@ -1,0 +1,172 @@
+"""The app: `python main.py [source]` serves a page that shows live facial expressions.
+
+Routes and the command line; everything else is in the modules that it imports.
+"""
+
+import argparse
+import os
+import signal
+import socket
+import sys
+import threading
+import webbrowser
+
+from flask import Flask, Response, jsonify, render_template
+from werkzeug.serving import WSGIRequestHandler, make_server
+
+import camera
+from model import FacialExpressionModel, ModelError
+from source import SourceError, check_source, parse_source
+
+HOST = "127.0.0.1"
+PORT = 5000
+PORTS_TRIED = 20
+MAX_VIEWERS = 256
+STALL_TIMEOUT = 30  # seconds after which a viewer that takes nothing is dropped
+SEND_BUFFER = 1 << 17  # bytes the system holds for a viewer; little, so that a slow one does not see old frames
+
+
+def create_app(video, note=None):
+    """The Flask app that shows a VideoCamera. note: a sentence for the page, or None."""
+    app = Flask(__name__)
+    app.config["TRUSTED_HOSTS"] = ["127.0.0.1", "localhost", "[::1]"]  # against DNS rebinding
+
+    @app.get("/")
+    def index():
+        return render_template("index.html", note=note, state=video.state())
+
+    @app.get("/video_feed")
+    def video_feed():
+        if video.viewers >= MAX_VIEWERS:
+            return Response("Too many viewers; try again in a moment.\n", 503, {"Retry-After": "5"}, "text/plain")
+        headers = {"Cache-Control": "no-store"}
+        return Response(multipart(video.shots()), 200, headers, "multipart/x-mixed-replace; boundary=frame")
+
+    @app.get("/state")
+    def state():
+        return jsonify(video.state())
+
+    return app
+
+
+def multipart(shots):
+    """The shots as parts of an endless multipart body.
+
+    A browser paints a part once it sees the next boundary, so each part is followed by it at once.
+    """
+    yield b"--frame\r\n"
+    for shot in shots:
+        head = f"Content-Type: image/jpeg\r\nContent-Length: {len(shot.jpeg)}\r\nX-Timestamp: {shot.timestamp:.6f}\r\n"
+        yield head.encode() + b"\r\n" + shot.jpeg + b"\r\n--frame\r\n"
+
+
+class ViewerHandler(WSGIRequestHandler):
+    """Drops viewers that have stopped reading, keeps little in store for slow ones, and logs no requests."""
+
+    timeout = STALL_TIMEOUT
+
+    def setup(self):
+        self.request.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER)
+        super().setup()
+
+    def log_request(self, code="-", size="-"):
+        pass
+
+
+def create_server(app, listener):
+    """A server for the app, a thread a viewer, on a socket that listens already."""
+    port = listener.getsockname()[1]
+    return make_server(HOST, port, app, threaded=True, request_handler=ViewerHandler, fd=listener.fileno())
+
+
+def listen(port=None):
+    """A socket that listens on the port, or without one on the first free port from 5000. Raises OSError."""
+    if port is not None:
+        return _bind(port)
+    for port in range(PORT, PORT + PORTS_TRIED):
+        try:
+            return _bind(port)
+        except OSError:
+            continue
+    raise OSError(f"the ports {PORT} to {PORT + PORTS_TRIED - 1} are all taken")
+
+
+def _bind(port):
+    # On a Mac and on Windows a port that another program serves can often be bound a second time, so ask first.
+    with socket.socket() as probe:
+        probe.settimeout(0.5)
+        if port and probe.connect_ex((HOST, port)) == 0:
+            raise OSError(f"port {port} is taken")
+    return socket.create_server((HOST, port), backlog=MAX_VIEWERS)
+
+
+def choose_source(text):
+    """The source to watch and a note for the page: the demo, and why, in place of a webcam that cannot be opened.
+
+    Raises SourceError where a file or picture cannot be read.
+    """
+    source = parse_source(text)
+    try:
+        check_source(source)
+    except SourceError as error:
+        if not isinstance(source, int):
+            raise
+        return "demo", (
+            f"{error} The demo plays instead. To watch something else, start with a source: "
+            "python main.py clip.mp4, photo.jpg, 1 (a second webcam), or an http or rtsp address."
+        )
+    return source, None
+
+
+def open_browser(address):
+    """Show the address in the browser, where there is a screen for one."""
+    if sys.platform in ("win32", "darwin") or os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"):
+        threading.Thread(target=webbrowser.open, args=(address,), daemon=True).start()
+
+
+def main(arguments=None):
+    parser = argparse.ArgumentParser(prog="main.py", description="Live facial expressions in your browser.")
+    parser.add_argument(
+        "source",
+        nargs="?",
+        default=camera.SOURCE,
+        help="a webcam's index, a video or picture file, an http or rtsp address, or demo (default: %(default)s)",
+    )
+    parser.add_argument("--port", type=int, help=f"the port to serve on (default: the first free one from {PORT})")
+    parser.add_argument("--no-browser", action="store_true", help="do not open the page in the browser")
+    options = parser.parse_args(arguments)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends like Ctrl-C
+    try:
+        serve(options)
+    except KeyboardInterrupt:
+        pass  # while it starts; once it serves, it ends without one
+    except (SourceError, ModelError) as error:
+        print(error, file=sys.stderr)
+        return 2
+    except OSError as error:
+        print(f"Cannot serve on {HOST}: {error}. Choose another port with --port.", file=sys.stderr)
+        return 2
+    print("Stopped.")
+    return 0
+
+
+def serve(options):
+    """Serve until interrupted. Raises SourceError, ModelError, OSError where no port can be had."""
+    source, note = choose_source(options.source)
+    if note:
+        print(note)
+    listener = listen(options.port)
+    video = camera.VideoCamera(source, FacialExpressionModel())
+    server = create_server(create_app(video, note), listener)
+    address = f"http://{HOST}:{server.port}"
+    print(f"Serving on {address} (Ctrl-C stops)", flush=True)
+    if not options.no_browser:
+        open_browser(address)
+    try:
+        server.serve_forever()
+    finally:
+        video.close()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

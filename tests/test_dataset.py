@@ -1,0 +1,137 @@
+import csv
+
+import cv2
+import numpy as np
+import pytest
+
+from dataset import DatasetError, load_dataset
+from model import EMOTIONS
+
+# One face a row: the CSV's code, its Usage, and the value of all its pixels.
+ROWS = [(0, "Training", 10), (6, "Training", 20), (4, "PublicTest", 30), (5, "PrivateTest", 40)]
+LABELS = ["Angry", "Neutral", "Sad", "Surprise"]
+
+
+def pixels(value, count=48 * 48):
+    return " ".join([str(value)] * count)
+
+
+def write_csv(path, columns, rows):
+    with open(path, "w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(columns)
+        writer.writerows(rows)
+    return path
+
+
+def write_folders(root, names, suffix=".png"):
+    """A picture for each of names, e.g. train/happy/1.png, whose pixels are all its position."""
+    for value, name in enumerate(names):
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        cv2.imwrite(str(root / name), np.full((48, 48), value, np.uint8))
+    return root
+
+
+def check_rows(dataset, splits):
+    assert dataset.images.dtype == np.uint8
+    assert dataset.images.shape == (4, 48, 48)
+    assert dataset.images[:, 0, 0].tolist() == [10, 20, 30, 40]
+    assert [EMOTIONS[label] for label in dataset.labels] == LABELS
+    assert dataset.splits.tolist() == splits
+
+
+def test_fer2013_csv(tmp_path):
+    path = write_csv(tmp_path / "fer2013.csv", ["emotion", "pixels", "Usage"], [(e, pixels(p), u) for e, u, p in ROWS])
+    check_rows(load_dataset(path), [usage for _, usage, _ in ROWS])
+    check_rows(load_dataset(tmp_path), [usage for _, usage, _ in ROWS])  # the folder will do
+
+
+def test_icml_face_data_csv_has_spaces_in_its_columns(tmp_path):
+    path = tmp_path / "icml_face_data.csv"
+    write_csv(path, ["emotion", " Usage", " pixels"], [(e, u, pixels(p)) for e, u, p in ROWS])
+    check_rows(load_dataset(path), [usage for _, usage, _ in ROWS])
+
+
+def test_challenge_train_csv_has_no_usage(tmp_path):
+    path = write_csv(tmp_path / "train.csv", ["emotion", "pixels"], [(e, pixels(p)) for e, _, p in ROWS])
+    check_rows(load_dataset(path), ["Training"] * 4)
+
+
+@pytest.mark.parametrize("suffix", [".png", ".jpg"])
+def test_folders(tmp_path, suffix):
+    write_folders(tmp_path, [f"train/angry/1{suffix}", f"train/Happy/2{suffix}", f"test/sad/3{suffix}"])
+    (tmp_path / "train" / "angry" / "Thumbs.db").write_bytes(b"not a picture, as Windows leaves them")
+    dataset = load_dataset(tmp_path)
+    assert [EMOTIONS[label] for label in dataset.labels] == ["Angry", "Happy", "Sad"]
+    assert dataset.splits.tolist() == ["Training", "Training", "Test"]
+    assert dataset.images[:, 20, 20].tolist() == [0, 1, 2]
+
+
+def test_file_names_tell_the_two_test_splits_apart(tmp_path):
+    write_folders(tmp_path, ["test/fear/PrivateTest_1.png", "test/fear/PublicTest_2.png", "train/fear/Training_3.png"])
+    dataset = load_dataset(tmp_path)
+    assert sorted(dataset.splits) == ["PrivateTest", "PublicTest", "Training"]
+    images, labels = dataset.split("PublicTest")
+    assert images[:, 0, 0].tolist() == [1]
+    assert labels.tolist() == [EMOTIONS.index("Fear")]
+    with pytest.raises(DatasetError, match="no split Test; it has PrivateTest, PublicTest, Training"):
+        dataset.split("Test")
+
+
+def test_wrong_path(tmp_path):
+    with pytest.raises(DatasetError, match=r"nowhere.csv does not exist"):
+        load_dataset(tmp_path / "nowhere.csv")
+    with pytest.raises(DatasetError, match="holds neither fer2013.csv"):
+        load_dataset(tmp_path)
+
+
+def test_unknown_folder(tmp_path):
+    write_folders(tmp_path, ["train/joyful/1.png"])
+    with pytest.raises(DatasetError, match="joyful is not named for one of angry, disgust"):
+        load_dataset(tmp_path)
+
+
+def test_broken_picture(tmp_path):
+    write_folders(tmp_path, ["train/happy/1.png"])
+    (tmp_path / "train" / "happy" / "2.png").write_bytes(b"hello")
+    with pytest.raises(DatasetError, match=r"2.png is not a picture"):
+        load_dataset(tmp_path)
+
+
+def test_picture_of_another_size(tmp_path):
+    (tmp_path / "train" / "happy").mkdir(parents=True)
+    cv2.imwrite(str(tmp_path / "train" / "happy" / "1.png"), np.zeros((60, 50), np.uint8))
+    with pytest.raises(DatasetError, match=r"1.png is 50×60 pixels"):
+        load_dataset(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("columns", "row", "message"),
+    [
+        (["pixels"], [pixels(1)], "no column emotion; it has pixels"),
+        (["emotion", "Usage"], [1, "Training"], "no column pixels"),
+        (["emotion", "pixels"], [3, pixels(1, 2303)], "line 2: pixels are not 2304 numbers"),
+        (["emotion", "pixels"], [3, pixels("x")], "line 2: pixels are not 2304 numbers"),
+        (["emotion", "pixels"], [3, pixels(256)], "line 2: pixels are not 2304 numbers from 0 to 255"),
+        (["emotion", "pixels"], [7, pixels(1)], "line 2: emotion is '7'"),
+        (["emotion", "pixels"], ["happy", pixels(1)], "line 2: emotion is 'happy'"),
+        (["emotion", "pixels", "Usage"], [3, pixels(1), "Test"], "line 2: Usage is 'Test'"),
+        (["emotion", "pixels"], [3], "line 2: pixels are not 2304 numbers"),
+    ],
+)
+def test_bad_csv_is_told_in_one_line(tmp_path, columns, row, message):
+    path = write_csv(tmp_path / "fer2013.csv", columns, [row])
+    with pytest.raises(DatasetError, match=message) as error:
+        load_dataset(path)
+    assert "\n" not in str(error.value)
+
+
+def test_csv_without_rows(tmp_path):
+    with pytest.raises(DatasetError, match="holds no faces"):
+        load_dataset(write_csv(tmp_path / "fer2013.csv", ["emotion", "pixels"], []))
+
+
+def test_a_file_that_is_no_csv(tmp_path):
+    (tmp_path / "fer2013.csv").write_bytes(bytes(range(256)) * 4)
+    with pytest.raises(DatasetError, match=r"fer2013.csv"):
+        load_dataset(tmp_path / "fer2013.csv")

@@ -1,0 +1,192 @@
+import json
+import os
+import subprocess
+import sys
+
+import keras
+import numpy as np
+import pytest
+
+from model import (
+    EMOTIONS,
+    MODEL_JSON,
+    MODEL_WEIGHTS,
+    FacialExpressionModel,
+    ModelError,
+    build_model,
+    crop_face,
+    load_network,
+)
+
+# What the course's notebook does at its end, in the Keras of its day.
+COURSE = """
+import sys
+import numpy as np
+import tf_keras as keras
+from tf_keras.layers import Activation, BatchNormalization, Conv2D, Dense, Dropout, Flatten, MaxPooling2D
+
+keras.utils.set_random_seed(1)
+model = keras.models.Sequential()
+for i, (filters, kernel) in enumerate(((64, 3), (128, 5), (512, 3), (512, 3))):
+    size = {"input_shape": (48, 48, 1)} if i == 0 else {}
+    model.add(Conv2D(filters, (kernel, kernel), padding="same", **size))
+    model.add(BatchNormalization())
+    model.add(Activation("relu"))
+    model.add(MaxPooling2D(pool_size=(2, 2)))
+    model.add(Dropout(0.25))
+model.add(Flatten())
+for units in (256, 512):
+    model.add(Dense(units))
+    model.add(BatchNormalization())
+    model.add(Activation("relu"))
+    model.add(Dropout(0.25))
+model.add(Dense(7, activation="softmax"))
+for layer in model.layers:
+    if isinstance(layer, BatchNormalization):
+        layer.set_weights([w + 0.1 * np.random.rand(*w.shape) for w in layer.get_weights()])
+with open("model.json", "w") as file:
+    file.write(model.to_json())
+model.save_weights("model_weights.h5")
+faces = np.load("faces.npy")
+np.save("answers.npy", model.predict(faces[..., np.newaxis], verbose=0))
+"""
+
+
+@pytest.fixture
+def faces():
+    return np.random.default_rng(0).integers(0, 256, (5, 48, 48), np.uint8)
+
+
+def copy_of_committed(folder):
+    (folder / "model.json").write_bytes(MODEL_JSON.read_bytes())
+    (folder / "model_weights.h5").write_bytes(MODEL_WEIGHTS.read_bytes())
+    return folder / "model.json", folder / "model_weights.h5"
+
+
+def test_network_is_the_courses_to_the_parameter():
+    network = build_model()
+    assert network.count_params() == 4_478_727
+    assert sum(np.prod(weight.shape) for weight in network.trainable_weights) == 4_474_759
+    assert [layer.filters for layer in network.layers if hasattr(layer, "filters")] == [64, 128, 512, 512]
+
+
+def test_committed_files_load_in_plain_keras(model, faces):
+    network = keras.models.model_from_json(MODEL_JSON.read_text())
+    network.load_weights(MODEL_WEIGHTS)
+    assert network.count_params() == 4_478_727
+    assert all(weight.dtype == "float32" for weight in network.weights)
+    assert np.allclose(network.predict(faces[..., np.newaxis], verbose=0), model.predict(faces), atol=1e-5)
+
+
+def test_batch_gives_a_row_of_probabilities_a_face(model, faces):
+    probabilities = model.predict(faces)
+    assert probabilities.shape == (5, 7)
+    assert np.allclose(probabilities.sum(axis=1), 1, atol=1e-5)
+    assert np.allclose(probabilities[3], model.predict(faces[3])[0], atol=1e-4)
+    assert model.predict(faces[:0]).shape == (0, 7)
+
+
+def test_one_face_in_each_shape_gets_the_same_label(model, faces):
+    face = faces[0]
+    labels = {
+        model.predict_emotion(shaped) for shaped in (face, face[..., np.newaxis], face[np.newaxis, ..., np.newaxis])
+    }
+    assert len(labels) == 1
+    assert labels <= set(model.EMOTIONS_LIST)
+
+
+def test_a_real_smile_is_happy(model, astronaut):
+    grey = astronaut[:, :, 1].copy()
+    assert model.predict_emotion(crop_face(grey, (180, 67, 90, 90))) == "Happy"
+
+
+def test_crop_keeps_the_box_and_its_orientation():
+    grey = np.zeros((200, 300), np.uint8)
+    grey[50:75, 100:150] = 250  # the upper half of the box
+    face = crop_face(grey, (100, 50, 50, 50))
+    assert face.shape == (48, 48)
+    assert face[:20].min() == 250
+    assert face[28:].max() == 0
+
+
+def test_crop_takes_what_is_inside_the_frame():
+    grey = np.full((100, 100), 9, np.uint8)
+    assert (crop_face(grey, (-10, -10, 40, 40)) == 9).all()
+    assert (crop_face(grey, (90, 90, 40, 40)) == 9).all()
+
+
+@pytest.fixture(scope="module")
+def course_files(tmp_path_factory):
+    """A folder with model.json and model_weights.h5 from Keras 2, some faces, and what Keras 2 answers for them."""
+    folder = tmp_path_factory.mktemp("course")
+    np.save(folder / "faces.npy", np.random.default_rng(1).integers(0, 256, (5, 48, 48), np.uint8))
+    environment = {**os.environ, "TF_USE_LEGACY_KERAS": "1"}
+    subprocess.run([sys.executable, "-c", COURSE], cwd=folder, env=environment, check=True, capture_output=True)
+    return folder
+
+
+def as_tensorflow_2_2_wrote_it(model_json):
+    """The last Keras 2 names modules, as Keras 3 does, and has an InputLayer; that of the course did not yet."""
+    config = json.loads(model_json)
+    layers = []
+    for layer in config["config"]["layers"]:
+        settings = dict(layer["config"])
+        for key, value in settings.items():
+            if isinstance(value, dict):
+                settings[key] = {"class_name": value["class_name"], "config": value["config"]}
+        if layer["class_name"] == "BatchNormalization":
+            settings["axis"] = [3] if layer["config"]["axis"] in (3, [3]) else [1]
+        if layer["class_name"] != "InputLayer":
+            layers.append({"class_name": layer["class_name"], "config": settings})
+    config["config"]["layers"] = layers
+    return json.dumps({**config, "keras_version": "2.3.0-tf"})
+
+
+@pytest.mark.parametrize("written", [str, as_tensorflow_2_2_wrote_it])
+def test_files_from_the_course_load(course_files, tmp_path, written):
+    model_json = tmp_path / "model.json"
+    model_json.write_text(written((course_files / "model.json").read_text()))
+    network = load_network(model_json, course_files / "model_weights.h5")
+    faces, answers = np.load(course_files / "faces.npy"), np.load(course_files / "answers.npy")
+    assert np.abs(network.predict(faces[..., np.newaxis], verbose=0) - answers).max() < 1e-4
+
+
+@pytest.mark.parametrize("name", ["model.json", "model_weights.h5"])
+def test_missing_file_is_named(tmp_path, name):
+    pair = copy_of_committed(tmp_path)
+    (tmp_path / name).unlink()
+    with pytest.raises(ModelError, match=f"{name} does not exist.*git checkout"):
+        FacialExpressionModel(*pair)
+
+
+@pytest.mark.parametrize("name", ["model.json", "model_weights.h5"])
+@pytest.mark.parametrize("damage", ["half", "empty", "text"])
+def test_damaged_file_is_named(tmp_path, name, damage):
+    pair = copy_of_committed(tmp_path)
+    content = (tmp_path / name).read_bytes()
+    damaged = {"half": content[: len(content) // 2], "empty": b"", "text": b"{}"}[damage]
+    (tmp_path / name).write_bytes(damaged)
+    with pytest.raises(ModelError, match=f"{name} .*git checkout"):
+        FacialExpressionModel(*pair)
+
+
+def test_files_of_two_networks_do_not_pass(tmp_path):
+    json_file, weights_file = copy_of_committed(tmp_path)
+    other = keras.Sequential([keras.Input((48, 48, 1)), keras.layers.Flatten(), keras.layers.Dense(7, "softmax")])
+    json_file.write_text(other.to_json())
+    with pytest.raises(ModelError, match="does not belong to"):
+        FacialExpressionModel(json_file, weights_file)
+
+
+def test_network_with_other_outputs_does_not_pass(tmp_path):
+    json_file, weights_file = tmp_path / "model.json", tmp_path / "model_weights.h5"
+    other = keras.Sequential([keras.Input((48, 48, 1)), keras.layers.Flatten(), keras.layers.Dense(5, "softmax")])
+    json_file.write_text(other.to_json())
+    other.save(weights_file, include_optimizer=False)
+    with pytest.raises(ModelError, match="does not give 7 probabilities"):
+        FacialExpressionModel(json_file, weights_file)
+
+
+def test_labels_have_one_order():
+    assert list(EMOTIONS) == sorted(EMOTIONS) == FacialExpressionModel.EMOTIONS_LIST
+    assert json.loads(MODEL_JSON.read_text())["config"]["layers"][-1]["config"]["units"] == len(EMOTIONS)
