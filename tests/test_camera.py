@@ -1,0 +1,146 @@
+import threading
+import time
+
+import cv2
+import numpy as np
+import pytest
+
+import camera
+import source
+
+
+def decode(jpeg):
+    return cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR)
+
+
+def wait_until(condition, seconds=10):
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "it did not happen"
+        time.sleep(0.05)
+
+
+@pytest.fixture
+def opened(monkeypatch):
+    """The sources that have been opened, in order."""
+    names = []
+    read_frames = camera.read_frames
+
+    def counted(name, wanted):
+        names.append(name)
+        return read_frames(name, wanted)
+
+    monkeypatch.setattr(camera, "read_frames", counted)
+    return names
+
+
+def test_frames_are_annotated_jpegs(watch, clip):
+    frame = decode(watch(str(clip)).get_frame())
+    plain = next(source.read_frames(str(clip), lambda: True))
+    assert frame.shape == plain.shape
+    assert np.abs(frame.astype(int) - plain).max() > 80  # the box and the label
+
+
+def test_the_source_at_the_top_of_the_file_is_the_default(watch, clip, monkeypatch):
+    monkeypatch.setattr(camera, "SOURCE", str(clip))
+    video = watch()
+    assert decode(video.get_frame()).shape == (240, 320, 3)
+    assert video.state()["source"] == "clip.mp4"
+
+
+def test_get_frame_waits_for_the_next_frame(watch, clip):
+    video = watch(str(clip))
+    video.get_frame()
+    started = time.monotonic()
+    frames = [video.get_frame() for _ in range(20)]
+    assert len(set(frames)) == 20
+    assert 0.4 < time.monotonic() - started < 4  # 0.8 seconds of the clip
+
+
+def test_many_viewers_share_one_source_and_one_work(watch, clip, opened, model, monkeypatch):
+    calls = []
+    predict = model.predict
+    monkeypatch.setattr(model, "predict", lambda faces: calls.append(1) or predict(faces))
+    video = watch(str(clip))
+    seen = [[] for _ in range(5)]
+
+    def view(shots):
+        for shot in video.shots():
+            shots.append(shot)
+            if len(shots) == 15:
+                return
+
+    threads = [threading.Thread(target=view, args=(shots,)) for shots in seen]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(timeout=15)
+    assert opened == [str(clip)]
+    numbers = [[shot.number for shot in shots] for shots in seen]
+    assert all(len(row) == 15 and row == sorted(set(row)) for row in numbers)
+    assert len(calls) <= max(map(max, numbers)) + 2
+    assert video.viewers == 0
+
+
+def test_a_still_is_given_again_at_least_twice_a_second(watch, picture):
+    shots = watch(str(picture)).shots()
+    first = next(shots)
+    started = time.monotonic()
+    again = [next(shots) for _ in range(4)]
+    assert time.monotonic() - started < 2
+    assert all(shot.jpeg == first.jpeg for shot in again)
+
+
+def test_a_slow_viewer_gets_the_newest_frame(watch, clip):
+    shots = watch(str(clip)).shots()
+    first = next(shots)
+    time.sleep(0.8)
+    second = next(shots)
+    assert second.number > first.number + 5
+    assert time.time() - second.timestamp < 0.5
+
+
+def test_the_source_is_released_after_the_last_viewer_and_opened_for_the_next(watch, clip, opened, monkeypatch):
+    monkeypatch.setattr(camera, "RELEASE_AFTER", 0.5)
+    video = watch(str(clip))
+    old = next(video.shots())
+    time.sleep(1.5)
+    started = time.time()
+    new = next(video.shots())
+    assert opened == [str(clip)] * 2
+    assert new.number > old.number
+    assert new.timestamp >= started  # not a frame from before
+
+
+def test_a_lost_source_says_so_and_carries_on_when_it_returns(watch, clip, tmp_path):
+    path = tmp_path / "clip.mp4"
+    content = clip.read_bytes()
+    path.write_bytes(content)
+    video = watch(str(path))
+    shots = video.shots()
+    bright = decode(next(shots).jpeg).mean()
+    path.unlink()
+    wait_until(lambda: next(shots) and "does not exist" in (video.state()["problem"] or ""))
+    wait_until(lambda: decode(next(shots).jpeg).mean() < 0.6 * bright)  # the message, on the darkened picture
+    path.write_bytes(content)
+    wait_until(lambda: next(shots) and video.state()["problem"] is None)
+    assert decode(next(shots).jpeg).mean() > 0.8 * bright
+
+
+def test_a_source_that_never_comes_shows_a_message(watch):
+    video = watch("http://127.0.0.1:9/video")
+    started = time.monotonic()
+    card = decode(video.get_frame())
+    assert time.monotonic() - started < 3
+    assert card.max() > 200
+    wait_until(lambda: "gives no picture" in (video.state()["problem"] or ""))
+
+
+def test_closing_ends_the_viewers(watch, clip):
+    video = watch(str(clip))
+    shots = video.shots()
+    next(shots)
+    video.close()
+    assert list(shots) == []
+    with pytest.raises(RuntimeError, match="closed"):
+        video.get_frame()
