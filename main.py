@@ -23,7 +23,7 @@ PORT = 5000
 PORTS_TRIED = 20
 MAX_VIEWERS = 256
 STALL_TIMEOUT = 30  # seconds after which a viewer that takes nothing is dropped
-SEND_BUFFER = 1 << 17  # bytes the system holds for a viewer; little, so that a slow one does not see old frames
+SEND_BUFFER = 1 << 16  # bytes the system holds for a viewer; little, so that a slow one does not see old frames
 
 
 def create_app(video, note=None):

@@ -1,0 +1,156 @@
+"""train.ipynb, run from top to bottom on data sets of drawn faces."""
+
+import csv
+import re
+import shutil
+from pathlib import Path
+
+import nbformat
+import numpy as np
+import pytest
+from nbclient import NotebookClient
+from nbclient.exceptions import CellExecutionError
+
+from dataset import CSV_EMOTIONS, load_dataset
+from evaluate import predict_all, report
+from model import EMOTIONS, ROOT, FacialExpressionModel
+from opencv import cv2
+
+NOTEBOOK = ROOT / "train.ipynb"
+PAIR = ("model.json", "model_weights.h5")
+
+# How each expression is drawn: how far the brows slant inwards, how open the eyes are, how the mouth curves and gapes.
+LOOKS = {
+    "Angry": (4, 2, -4, 1),
+    "Disgust": (2, 1, -6, 3),
+    "Fear": (-4, 5, -3, 4),
+    "Happy": (0, 3, 7, 2),
+    "Neutral": (0, 3, 0, 1),
+    "Sad": (-3, 2, -6, 1),
+    "Surprise": (-1, 6, 0, 8),
+}
+
+
+def draw_face(emotion, rng):
+    """A face of the given expression on a dark ground, (48, 48) uint8, no two alike."""
+    slant, eyes, curve, gape = LOOKS[emotion]
+    face = np.full((48, 48), int(rng.integers(10, 60)), np.uint8)
+    x, y = (int(value) for value in rng.integers(22, 27, 2))
+    cv2.ellipse(face, (x, y), (19, 22), 0, 0, 360, int(rng.integers(150, 220)), -1)
+    for side in (-1, 1):
+        cv2.ellipse(face, (x + side * 8, y - 5), (4, eyes), 0, 0, 360, 40, -1)
+        cv2.line(face, (x + side * 4, y - 12 + slant), (x + side * 12, y - 12), 40, 2)
+    mouth = [(x + dx, y + 11 + round(curve * (1 - dx * dx / 64) - curve / 2)) for dx in range(-8, 9)]
+    cv2.polylines(face, [np.array(mouth)], False, 40, gape)
+    return np.clip(face + rng.normal(0, 8, face.shape), 0, 255).astype(np.uint8)
+
+
+def draw_faces(splits, count):
+    """Rows of (split, emotion, face): `count` faces of every expression in every split."""
+    rng = np.random.default_rng(5)
+    return [(split, name, draw_face(name, rng)) for split in splits for name in EMOTIONS for _ in range(count)]
+
+
+def write_csv(folder, count=20):
+    folder.mkdir()
+    with open(folder / "fer2013.csv", "w", newline="") as file:
+        rows = csv.writer(file)
+        rows.writerow(["emotion", "pixels", "Usage"])
+        for split, name, face in draw_faces(("Training", "PublicTest", "PrivateTest"), count):
+            rows.writerow([CSV_EMOTIONS.index(name), " ".join(map(str, face.ravel())), split])
+
+
+def write_folders(folder, count=20):
+    for index, (split, name, face) in enumerate(draw_faces(("train", "test"), count)):
+        place = folder / split / name.lower()
+        place.mkdir(parents=True, exist_ok=True)
+        cv2.imencode(".png", face)[1].tofile(place / f"{index}.png")
+
+
+def write_challenge_csv(folder, count=5):
+    """The challenge's train.csv, which has no column Usage."""
+    folder.mkdir()
+    with open(folder / "train.csv", "w", newline="") as file:
+        rows = csv.writer(file)
+        rows.writerow(["emotion", "pixels"])
+        for _, name, face in draw_faces(("Training",), count):
+            rows.writerow([CSV_EMOTIONS.index(name), " ".join(map(str, face.ravel()))])
+
+
+def run_notebook(folder):
+    """Execute the folder's train.ipynb there. Returns the notebook with its outputs, and all that it printed."""
+    notebook = nbformat.read(folder / "train.ipynb", as_version=4)
+    NotebookClient(notebook, timeout=300, resources={"metadata": {"path": str(folder)}}).execute()
+    outputs = [output for cell in notebook.cells for output in cell.get("outputs", [])]
+    streams = [output for output in outputs if output.output_type == "stream"]
+    assert [output.text for output in streams if output.name == "stderr"] == []
+    return outputs, "".join(output.text for output in streams)
+
+
+def count_figures(outputs):
+    return sum("image/png" in output.get("data", {}) for output in outputs)
+
+
+def stamp(paths):
+    return [(path.stat().st_mtime_ns, path.read_bytes()) if path.exists() else None for path in paths]
+
+
+@pytest.mark.parametrize(("write", "validation"), [(write_csv, "PublicTest"), (write_folders, "Test")])
+def test_quick_run_exports_elsewhere(write, validation, tmp_path, monkeypatch):
+    write(tmp_path / "faces")
+    monkeypatch.setenv("FER_DATA", str(tmp_path / "faces"))
+    monkeypatch.setenv("FER_QUICK", "1")
+    for variable in ("TMPDIR", "TEMP", "TMP"):
+        monkeypatch.setenv(variable, str(tmp_path))
+    before = stamp([ROOT / name for name in PAIR])
+
+    outputs, printed = run_notebook(ROOT)
+
+    assert stamp([ROOT / name for name in PAIR]) == before
+    assert count_figures(outputs) == 5
+    assert f"140 faces to learn from, 140 to validate on ({validation})" in printed
+    folder = Path(re.search(r"model_weights\.h5 are in (.+); those of the app are as they were", printed)[1])
+    assert tmp_path in folder.parents
+    # What the notebook says of the pair is what anybody finds who loads it.
+    images, labels = load_dataset(tmp_path / "faces").split(validation)
+    pair = FacialExpressionModel(folder / "model.json", folder / "model_weights.h5")
+    assert f"Validation: {report(predict_all(pair, images), labels)}" in printed
+
+
+def test_full_run_replaces_the_pair(tmp_path, monkeypatch):
+    """In a copy of the repository with the faces in data/, as people have it, all Training and very few."""
+    monkeypatch.delenv("FER_DATA", raising=False)
+    monkeypatch.delenv("FER_QUICK", raising=False)
+    for file in (NOTEBOOK, *ROOT.glob("*.py")):
+        shutil.copy(file, tmp_path)
+    for name in PAIR:
+        (tmp_path / name).write_text("the pair before")
+    write_challenge_csv(tmp_path / "data")
+
+    _, printed = run_notebook(tmp_path)
+
+    assert "31 faces to learn from, 4 to validate on (a tenth of Training)" in printed
+    assert "The app's model.json and model_weights.h5 are now this run's" in printed
+    pair = FacialExpressionModel(tmp_path / "model.json", tmp_path / "model_weights.h5")
+    assert pair.predict(np.zeros((1, 48, 48))).shape == (1, len(EMOTIONS))
+    [run] = (tmp_path / "checkpoints").iterdir()
+    assert len((run / "history.csv").read_text().splitlines()) == 1 + 15
+    assert stamp([run / name for name in PAIR])[0][1] == (tmp_path / "model.json").read_bytes()
+    assert not list(tmp_path.glob(".new-*"))
+
+
+def test_missing_data_is_one_sentence(tmp_path, monkeypatch):
+    monkeypatch.setenv("FER_DATA", str(tmp_path / "nowhere"))
+    with pytest.raises(CellExecutionError) as raised:
+        run_notebook(ROOT)
+    assert "Traceback" not in raised.value.traceback
+    assert raised.value.traceback.strip().splitlines()[-1].startswith(f"{tmp_path / 'nowhere'} does not exist")
+    assert "search Kaggle for FER2013" in raised.value.evalue
+
+
+def test_committed_notebook_shows_no_faces():
+    """FER2013's pictures are not ours to publish: cells that show single ones are tagged, and kept without outputs."""
+    cells = [cell for cell in nbformat.read(NOTEBOOK, as_version=4).cells if cell.cell_type == "code"]
+    showing = [cell for cell in cells if "shows-faces" in cell.metadata.get("tags", [])]
+    assert [cell.id for cell in cells if "imshow(" in cell.source] == [cell.id for cell in showing]
+    assert [cell.id for cell in showing if cell.outputs] == []
