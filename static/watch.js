@@ -13,7 +13,7 @@ function startPicture() {
 
 function show(state) {
   document.getElementById("source").textContent = state.source;
-  document.getElementById("fps").textContent = `${Math.round(state.fps)} frames a second`;
+  document.getElementById("fps").textContent = `${state.fps.toFixed(state.fps < 10 ? 1 : 0)} frames a second`;
   document.getElementById("viewers").textContent = state.viewers === 1 ? "1 viewer" : `${state.viewers} viewers`;
   say(state.problem ? `${state.problem} Trying again.` : "");
 }
