@@ -1,0 +1,65 @@
+import itertools
+
+import cv2
+import numpy as np
+import pytest
+
+import make_demo
+from faces import FaceDetector
+from model import EMOTIONS, crop_face
+
+
+@pytest.fixture(scope="module")
+def frames():
+    """All of the clip, (n, height, width, 3) uint8 BGR."""
+    video, frames = cv2.VideoCapture(str(make_demo.DEMO)), []
+    while True:
+        read, frame = video.read()
+        if not read:
+            return np.array(frames)
+        frames.append(frame)
+
+
+@pytest.fixture(scope="module")
+def faces(frames):
+    """The largest face of each frame in which there is one, (n, 48, 48) uint8."""
+    detector, crops = FaceDetector(), []
+    for frame in frames:
+        grey = cv2.cvtColor(frame, cv2.COLOR_BGR2GRAY)
+        boxes = detector.detect(grey)
+        if len(boxes):
+            crops.append(crop_face(grey, max(boxes, key=lambda box: box[2])))
+    return np.array(crops)
+
+
+def test_the_clip_is_small_and_whole(frames):
+    assert make_demo.DEMO.stat().st_size <= 3_000_000
+    assert frames.shape == (make_demo.SECONDS * make_demo.FPS, make_demo.HEIGHT, make_demo.WIDTH, 3)
+
+
+def test_the_face_is_found_in_nearly_every_frame(frames, faces):
+    assert len(faces) >= 0.9 * len(frames)
+
+
+def test_the_network_sees_several_expressions_each_for_a_while(faces, model):
+    labels = np.concatenate([model.predict(batch) for batch in np.array_split(faces, 10)]).argmax(axis=1)
+    steady = {EMOTIONS[label] for label, run in itertools.groupby(labels) if len(list(run)) >= 15}
+    assert len(steady) >= 4, steady
+
+
+@pytest.mark.parametrize("expression", range(len(make_demo.EXPRESSIONS)))
+def test_the_clip_is_what_the_script_draws(frames, expression):
+    index = round((expression + 0.3) * make_demo.HOLD * make_demo.FPS)
+    # Averaged over tiles of 8 pixels, which leaves what the codec did at 10 and makes three frames apart 25 or more.
+    drawn, read = (
+        cv2.resize(frame, (80, 45), interpolation=cv2.INTER_AREA).astype(float)
+        for frame in (make_demo.draw_frame(index), frames[index])
+    )
+    assert np.abs(drawn - read).max() < 20
+
+
+def test_the_end_leads_into_the_beginning(frames):
+    def step(one, other):
+        return np.abs(frames[one].astype(float) - frames[other]).mean()
+
+    assert step(-1, 0) <= 1.5 * max(step(index, index + 1) for index in range(50))
