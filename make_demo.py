@@ -9,13 +9,12 @@ masks run from 0 to 1, and colours are RGB 0..255.
 
 import math
 from collections import namedtuple
-from pathlib import Path
 
 import numpy as np
 
 from opencv import cv2
+from source import DEMO
 
-DEMO = Path(__file__).resolve().parent / "demo.mp4"
 WIDTH, HEIGHT, FPS = 640, 360, 25
 UNIT = 87  # pixels, half the width of the face
 PIXEL = 1 / UNIT
