@@ -59,7 +59,7 @@ class VideoCamera:
         self._problem = None  # why there is no frame, in a sentence
         self._shot = None
         self._shot_count = 0
-        self._shot_times = deque(maxlen=240)
+        self._frame_times = deque(maxlen=240)
         self._given = 0  # number of the shot that get_frame() gave last
         self.viewers = 0  # how many are watching through shots()
 
@@ -90,7 +90,7 @@ class VideoCamera:
     def state(self):
         """What is being watched, as a dict for JSON: source, frames a second, viewers, and what is wrong or None."""
         with self._changed:
-            times = [moment for moment in self._shot_times if moment > time.monotonic() - RATE_OVER]
+            times = [moment for moment in self._frame_times if moment > time.monotonic() - RATE_OVER]
             rate = (len(times) - 1) / (times[-1] - times[0]) if len(times) > 1 else 0.0
             return {
                 "source": describe(self.source),
@@ -160,6 +160,8 @@ class VideoCamera:
             with self._changed:
                 self._changed.wait_for(lambda: self._closed or self._captured, CARD_AFTER / 4)
                 captured, self._captured = self._captured, None
+                if captured:
+                    self._frame_times.append(time.monotonic())
             if captured:
                 timestamp, seen = captured
                 self._classify_and_draw(seen)
@@ -182,7 +184,6 @@ class VideoCamera:
             if self._wanted():
                 self._shot_count += 1
                 self._shot = Shot(self._shot_count, timestamp, jpeg.tobytes())
-                self._shot_times.append(time.monotonic())
                 self._changed.notify_all()
 
     def _message(self):

@@ -13,7 +13,8 @@ function startPicture() {
 
 function show(state) {
   document.getElementById("source").textContent = state.source;
-  document.getElementById("fps").textContent = `${state.fps.toFixed(state.fps < 10 ? 1 : 0)} frames a second`;
+  const rate = `${state.fps.toFixed(state.fps < 10 ? 1 : 0)} frames a second`;
+  document.getElementById("fps").textContent = state.fps ? rate : ""; // a picture has none
   document.getElementById("viewers").textContent = state.viewers === 1 ? "1 viewer" : `${state.viewers} viewers`;
   say(state.problem ? `${state.problem} Trying again.` : "");
 }
@@ -32,6 +33,7 @@ async function ask() {
     gone = false;
   } catch {
     gone = true;
+    document.getElementById("fps").textContent = document.getElementById("viewers").textContent = "";
     say("The server has stopped. Start it again, and the picture comes back by itself.");
   }
   picture.parentElement.classList.toggle("gone", gone);
