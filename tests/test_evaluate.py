@@ -1,9 +1,11 @@
+import re
+
 import cv2
 import numpy as np
 import pytest
 
 import evaluate
-from evaluate import accuracy, report
+from evaluate import accuracy, calibration_bins, calibration_error, find_and_crop
 
 
 @pytest.fixture
@@ -20,8 +22,11 @@ def test_command_prints_accuracy_over_all_and_by_expression(data, capsys):
     assert evaluate.main([str(data)]) == 0
     out = capsys.readouterr().out
     assert "PublicTest: accuracy 66.7% on 3 faces" in out
-    assert "Happy    100.0% of 2" in out
-    assert "Sad        0.0% of 1" in out
+    assert "balanced accuracy 50.0%" in out
+    rows = {row.split()[0]: row.split()[1:] for row in out.splitlines() if row.startswith("  ")}
+    assert rows["Happy"] == ["0.667", "1.000", "0.800", "2"]  # precision, recall, F1, faces
+    assert rows["Sad"] == ["0.000", "0.000", "0.000", "1"]
+    assert re.search(r"found by Haar: 100.0% .* accuracy 66.7% as found and cropped, 66.7% on the same", out)
 
 
 def test_a_split_that_is_not_there_is_told_in_one_line(data, capsys):
@@ -35,6 +40,31 @@ def test_data_that_is_not_there_is_told_in_one_line(tmp_path, capsys):
 
 
 def test_accuracy_is_the_share_of_right_top_labels():
-    probabilities = np.eye(7)[[0, 1, 2, 3]]
-    assert accuracy(probabilities, np.array([0, 1, 2, 6])) == 0.75
-    assert "accuracy 75.0% on 4 faces" in report(probabilities, np.array([0, 1, 2, 6]))
+    assert accuracy(np.eye(7)[[0, 1, 2, 3]], np.array([0, 1, 2, 6])) == 0.75
+
+
+def rows_with_confidence(*confidences):
+    """Probabilities whose top label is the first, with each of these confidences."""
+    return np.array([[top] + [(1 - top) / 6] * 6 for top in confidences])
+
+
+def test_calibration_error_is_what_confidence_and_accuracy_differ_by():
+    probabilities = rows_with_confidence(*[0.75] * 4, *[0.5] * 2)
+    honest = np.array([0, 0, 0, 1, 0, 1])  # three of four, one of two
+    assert calibration_error(probabilities, honest) == pytest.approx(0)
+    boastful = np.array([1, 1, 1, 1, 1, 1])
+    assert calibration_error(probabilities, boastful) == pytest.approx((4 * 0.75 + 2 * 0.5) / 6)
+
+
+def test_calibration_bins_count_every_face_once():
+    bins = calibration_bins(rows_with_confidence(1.0, 0.99, 0.3), np.array([0, 1, 0]))
+    assert bins.shape == (15, 3)
+    assert bins[-1].tolist() == pytest.approx([2, 0.995, 0.5])
+    assert bins[:, 0].sum() == 3
+
+
+def test_a_face_that_is_put_into_a_frame_is_cropped_as_it_was(astronaut):
+    face = cv2.resize(astronaut[67:157, 180:270, 1], (48, 48), interpolation=cv2.INTER_AREA)
+    found, crops = find_and_crop(np.stack([face, np.full((48, 48), 90, np.uint8)]))
+    assert found.tolist() == [True, False]
+    assert np.corrcoef(crops[0].ravel(), face.ravel())[0, 1] > 0.8
