@@ -19,7 +19,9 @@ CSV_EMOTIONS = ("Angry", "Disgust", "Fear", "Happy", "Sad", "Surprise", "Neutral
 # In a folder that holds several of Kaggle's files, the first of these that is there; they hold the same faces.
 CSV_NAMES = ("fer2013.csv", "icml_face_data.csv", "train.csv")
 FOLDER_SPLITS = {"train": "Training", "test": "Test"}  # for pictures whose names do not tell their split
-NAMED_SPLIT = re.compile(r"(Training|PublicTest|PrivateTest)_", re.IGNORECASE)
+NAMED_SPLIT = re.compile(r"(Training|PublicTest|PrivateTest)_(\d*)", re.IGNORECASE)
+NO_ROW = -1
+VOTE_COLUMNS = 10  # neutral, happiness, surprise, sadness, anger, disgust, fear, contempt, unknown, not a face
 SPLITS = ("Training", "PublicTest", "PrivateTest")
 PICTURE_SUFFIXES = {".png", ".jpg", ".jpeg"}
 
@@ -33,11 +35,13 @@ class Dataset:
     """Labelled faces: images (n, 48, 48) uint8, labels (n,) int64 indices into model.EMOTIONS, splits (n,) str.
 
     A split is "Training", "PublicTest" or "PrivateTest", or "Test" for a test folder that does not say which.
+    rows (n,) int64 are those of fer2013.csv, counted from 0, or NO_ROW where a picture's name does not tell.
     """
 
     images: np.ndarray
     labels: np.ndarray
     splits: np.ndarray
+    rows: np.ndarray
 
     def split(self, name):
         """The images and labels of one split. Raises DatasetError where the data set has no such split."""
@@ -83,7 +87,7 @@ def _read_csv(path):
         raise DatasetError(f"{path} cannot be read as CSV: {error}.") from error
     if not images:
         raise DatasetError(f"{path} holds no faces.")
-    return Dataset(np.stack(images), np.array(labels), np.array(splits))
+    return Dataset(np.stack(images), np.array(labels), np.array(splits), np.arange(len(images)))
 
 
 def _parse_pixels(text, path, line):
@@ -109,7 +113,7 @@ def _parse_usage(text, path, line):
 
 
 def _read_folders(path):
-    images, labels, splits = [], [], []
+    images, labels, splits, rows = [], [], [], []
     found = [folder for folder in FOLDER_SPLITS if (path / folder).is_dir()]
     if not found:
         raise DatasetError(f"{path} holds neither {', '.join(CSV_NAMES)} nor a folder train or test.")
@@ -124,15 +128,20 @@ def _read_folders(path):
                 if file.suffix.lower() in PICTURE_SUFFIXES:
                     images.append(_read_face(file))
                     labels.append(label)
-                    splits.append(_split_of(file, FOLDER_SPLITS[folder]))
+                    split, row = _split_and_row(file.name, FOLDER_SPLITS[folder])
+                    splits.append(split)
+                    rows.append(row)
     if not images:
         raise DatasetError(f"{path} holds no pictures in train/<expression>/ or test/<expression>/.")
-    return Dataset(np.stack(images), np.array(labels), np.array(splits))
+    return Dataset(np.stack(images), np.array(labels), np.array(splits), np.array(rows))
 
 
-def _split_of(file, otherwise):
-    named = NAMED_SPLIT.match(file.name)
-    return next(split for split in SPLITS if split.lower() == named[1].lower()) if named else otherwise
+def _split_and_row(name, split_of_folder):
+    named = NAMED_SPLIT.match(name)
+    if not named:
+        return split_of_folder, NO_ROW
+    split = next(split for split in SPLITS if split.lower() == named[1].lower())
+    return split, int(named[2]) if named[2] else NO_ROW
 
 
 def _read_face(file):
@@ -143,3 +152,26 @@ def _read_face(file):
     if image.shape != (FACE_SIZE, FACE_SIZE):
         raise DatasetError(f"{file} is {image.shape[1]}×{image.shape[0]} pixels, not {FACE_SIZE}×{FACE_SIZE}.")
     return image
+
+
+def load_votes(path, dataset):
+    """How ten people voted on each face of a dataset, from FER+ (Barsoum et al., ICMI 2016, arXiv:1608.01041).
+
+    The file is FER+'s own fer2013new.csv, a line for each row of fer2013.csv, or a CSV whose column `image` names
+    pictures such as Training_00012.png. Returns (n, 10) float32 counts, zeros for a face without votes.
+    Raises DatasetError.
+    """
+    try:
+        with open(path, newline="", encoding="utf-8") as file:
+            lines = list(csv.reader(file))[1:]
+        by_row = {}
+        for index, line in enumerate(lines):
+            named = NAMED_SPLIT.match(Path(line[0]).name)
+            by_row[int(named[2]) if named and named[2] else index] = [float(count) for count in line[-VOTE_COLUMNS:]]
+        no_votes = [0.0] * VOTE_COLUMNS
+        votes = np.array([by_row.get(row, no_votes) for row in dataset.rows.tolist()], np.float32)
+    except (OSError, ValueError, IndexError, csv.Error) as error:
+        raise DatasetError(f"{path} is no table of FER+ votes: {error}.") from error
+    if not votes.any():
+        raise DatasetError(f"{path} has no votes on these faces; their file names do not tell rows of fer2013.csv.")
+    return votes

@@ -9,23 +9,21 @@ from pathlib import Path
 import numpy as np
 
 from evaluate import predict_all
-from model import MODEL_JSON, MODEL_WEIGHTS, ROOT, FacialExpressionModel, ModelError, build_model, import_keras
+from model import MODEL_JSON, MODEL_WEIGHTS, ROOT, FacialExpressionModel, ModelError, build_model
 
 PAIR = (MODEL_WEIGHTS.name, MODEL_JSON.name)
 
 
+def float32_copy(network):
+    """A network of build_model's layers that computes in float32, with the weights of one of any precision."""
+    copy = build_model()
+    copy.set_weights(network.get_weights())
+    return copy
+
+
 def write_pair(network, folder):
     """Write `network`, one that build_model made, as model.json and model_weights.h5 into a folder of its own."""
-    keras = import_keras()
-    # Keras writes the precision that a network trained in into the JSON; the app's is float32 everywhere.
-    policy = keras.config.dtype_policy()
-    keras.config.set_dtype_policy("float32")
-    try:
-        plain = build_model()
-    finally:
-        keras.config.set_dtype_policy(policy)
-    plain.set_weights(network.get_weights())
-
+    plain = float32_copy(network)
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     (folder / MODEL_JSON.name).write_text(plain.to_json(), encoding="utf-8")

@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
-from dataset import DatasetError, load_dataset
+from dataset import NO_ROW, DatasetError, load_dataset, load_votes
 from model import EMOTIONS
 
 # One face a row: the CSV's code, its Usage, and the value of all its pixels.
@@ -135,3 +135,31 @@ def test_a_file_that_is_no_csv(tmp_path):
     (tmp_path / "fer2013.csv").write_bytes(bytes(range(256)) * 4)
     with pytest.raises(DatasetError, match=r"fer2013.csv"):
         load_dataset(tmp_path / "fer2013.csv")
+
+
+def test_votes_find_their_faces_by_the_row_in_the_picture_names(tmp_path):
+    write_folders(tmp_path, ["train/fear/Training_00007.png", "train/fear/Training_00002.png", "train/sad/other.png"])
+    dataset = load_dataset(tmp_path)
+    assert dataset.rows.tolist() == [2, 7, NO_ROW]
+    rows = [["train/fear/Training_00007.png", *range(10)], ["test/sad/PublicTest_00002.png", *[3] * 10]]
+    votes = load_votes(write_csv(tmp_path / "votes.csv", ["image", *"abcdefghij"], rows), dataset)
+    assert votes.tolist() == [[3.0] * 10, list(range(10)), [0.0] * 10]
+
+
+def test_votes_of_fer_plus_itself_stand_in_the_order_of_fer2013_csv(tmp_path):
+    path = write_csv(tmp_path / "fer2013.csv", ["emotion", "pixels", "Usage"], [(e, pixels(p), u) for e, u, p in ROWS])
+    lines = [["Training", f"fer000000{row}.png", *[row] * 10] for row in range(4)]
+    votes = load_votes(
+        write_csv(tmp_path / "new.csv", ["Usage", "Image name", *"abcdefghij"], lines), load_dataset(path)
+    )
+    assert votes[:, 0].tolist() == [0, 1, 2, 3]
+
+
+def test_votes_on_other_faces_are_refused(tmp_path):
+    write_folders(tmp_path, ["train/fear/1.png"])
+    path = write_csv(tmp_path / "votes.csv", ["image", *"abcdefghij"], [["Training_00001.png", *range(10)]])
+    with pytest.raises(DatasetError, match="has no votes on these faces"):
+        load_votes(path, load_dataset(tmp_path))
+    (tmp_path / "votes.csv").write_text("a,b\nc,d\n")
+    with pytest.raises(DatasetError, match="no table of FER. votes"):
+        load_votes(path, load_dataset(tmp_path))

@@ -1,0 +1,263 @@
+"""The recipe by which the committed weights are trained: `pipenv run train DATA`, for hours, or train.ipynb.
+
+A run keeps its state in a folder of its own after every epoch and goes on from there when it is started again.
+It runs on each of Keras' backends; KERAS_BACKEND=torch takes a third of TensorFlow's time on a CPU with bfloat16.
+"""
+
+import argparse
+import csv
+import math
+import os
+import sys
+from pathlib import Path
+
+import numpy as np
+from scipy.optimize import minimize_scalar
+from sklearn.ensemble import HistGradientBoostingClassifier
+from sklearn.model_selection import cross_val_predict
+
+from dataset import DatasetError, load_dataset, load_votes
+from evaluate import predict_all, report
+from export import float32_copy, install_pair, write_pair
+from model import EMOTIONS, FACE_SIZE, MODEL_JSON, MODEL_WEIGHTS, ROOT, FacialExpressionModel, build_model, import_keras
+from opencv import cv2
+
+keras = import_keras()
+
+SEED = 7
+EPOCHS = 60
+BATCH = 128
+PEAK_RATE, WARM_UP = 0.1, 0.04  # the learning rate rises over this share of the steps, then falls along a cosine
+MOMENTUM = 0.9
+# Keras shrinks the kernels by rate * decay a step, beside the momentum; as a term of the loss it would be a tenth.
+WEIGHT_DECAY = 5e-3
+EMA_MOMENTUM = 0.999  # the exported weights are a running average over about the last thousand steps
+LABEL_SHARE = 0.4  # of the target is the label itself, the rest is what the votes make of it
+LABEL_SMOOTHING = 0.1  # where there are no votes
+HELD_BACK = 0.05  # of the training faces: to choose between recipes by, and to fit the temperature on
+GENTLE_FROM, GENTLE = 0.88, 0.6  # from this share of the epochs on, augmentation has this strength
+STATISTICS_FACES = 4096
+
+
+def hold_back(count):
+    """The indices (n,) of the faces to train on and of those held back, the same in every run."""
+    order = np.random.default_rng(SEED).permutation(count)
+    held_back = math.ceil(HELD_BACK * count)
+    return order[held_back:], order[:held_back]
+
+
+def soft_targets(labels, votes=None):
+    """What the network should answer for each face, (n, 7) float32 rows that sum to 1.
+
+    labels: (n,) indices. votes: (n, 10) of FER+, or None. A label of FER2013 is one person's, and often odd. How ten
+    others voted says what label to expect; a classifier learns that, and each face's expectation comes from a
+    fold that it was not learned on. Unlike FER+'s own majority, it stays what FER2013's labellers would have said.
+    """
+    hard = np.eye(len(EMOTIONS), dtype=np.float32)[labels]
+    if votes is None:
+        return (1 - LABEL_SMOOTHING) * hard + LABEL_SMOOTHING / len(EMOTIONS)
+    expected = hard.copy()
+    voted = votes.sum(axis=1) > 0
+    shares = votes[voted] / votes[voted].sum(axis=1, keepdims=True)
+    learner = HistGradientBoostingClassifier(
+        learning_rate=0.06, max_iter=120, max_leaf_nodes=12, l2_regularization=5, random_state=SEED
+    )
+    expected[voted] = cross_val_predict(learner, shares, labels[voted], cv=5, method="predict_proba")
+    return LABEL_SHARE * hard + (1 - LABEL_SHARE) * expected
+
+
+def augment(faces, rng, strength=1.0):
+    """The faces as they might as well have been, (n, 48, 48) uint8: no two draws are alike.
+
+    Mirrored; turned by up to 12°, scaled by up to 15 % and shifted by up to 9 %, as a Haar box may be off; lighter or
+    darker, with more or less contrast; and for some a patch is missing, so that no single feature is relied on.
+    """
+    augmented = np.empty_like(faces)
+    for index, face in enumerate(faces):
+        angle, scale, stretch = rng.uniform(-12, 12), rng.uniform(-0.14, 0.14), rng.uniform(-0.05, 0.05)
+        turn = cv2.getRotationMatrix2D((FACE_SIZE / 2 - 0.5,) * 2, strength * angle, math.exp(strength * scale))
+        turn[:, 0] *= math.exp(strength * stretch) * rng.choice((-1, 1))
+        turn[:, 2] = FACE_SIZE / 2 - 0.5 - turn[:, :2] @ np.full(2, FACE_SIZE / 2 - 0.5)
+        turn[:, 2] += strength * rng.uniform(-0.09, 0.09, 2) * FACE_SIZE
+        face = cv2.warpAffine(face, turn, face.shape, flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
+        contrast, light = math.exp(strength * rng.uniform(-0.35, 0.35)), strength * rng.uniform(-25, 25)
+        augmented[index] = np.clip((face - face.mean()) * contrast + face.mean() + light, 0, 255)
+        if rng.random() < 0.4 * strength:
+            height, width = rng.integers(6, 18, 2)
+            top, left = rng.integers(0, FACE_SIZE - height), rng.integers(0, FACE_SIZE - width)
+            augmented[index, top : top + height, left : left + width] = rng.integers(256)
+    return augmented
+
+
+class AugmentedBatches(keras.utils.PyDataset):
+    """Faces and targets in batches, shuffled and augmented anew for each epoch, the same in every run."""
+
+    def __init__(self, images, targets, epochs, epoch):
+        super().__init__()
+        self.images, self.targets, self.epochs, self.epoch = images, targets, epochs, epoch
+        self._shuffle()
+
+    def __len__(self):
+        return max(1, len(self.images) // BATCH)
+
+    def __getitem__(self, index):
+        chosen = self.order[index * BATCH : (index + 1) * BATCH]
+        strength = 1.0 if self.epoch < GENTLE_FROM * self.epochs else GENTLE
+        faces = augment(self.images[chosen], np.random.default_rng((SEED, self.epoch, index)), strength)
+        return faces[..., np.newaxis], self.targets[chosen]  # (128, 48, 48, 1), (128, 7)
+
+    def on_epoch_end(self):
+        self.epoch += 1
+        self._shuffle()
+
+    def _shuffle(self):
+        self.order = np.random.default_rng((SEED, self.epoch)).permutation(len(self.images))
+
+
+class KeepState(keras.callbacks.Callback):
+    """Keeps weights and optimizer after every epoch, replaced in one move, so that a kill costs an epoch at most."""
+
+    def __init__(self, path):
+        super().__init__()
+        self.path = path
+
+    def on_epoch_begin(self, epoch, logs=None):
+        # The states of the dropout layers are not among what Keras saves: they begin each epoch from its number.
+        for index, layer in enumerate(self.model.layers):
+            if isinstance(layer, keras.layers.Dropout):
+                layer.seed_generator.state.assign(np.array([SEED + index, epoch << 20], np.uint32))
+
+    def on_epoch_end(self, epoch, logs=None):
+        unfinished = self.path.with_name("unfinished.weights.h5")
+        self.model.save_weights(unfinished)
+        os.replace(unfinished, self.path)
+
+
+def train(images, targets, validation, folder, epochs=EPOCHS):
+    """Train for the given epochs, going on from the state in the folder where there is one.
+
+    images (n, 48, 48) uint8, targets (n, 7), validation: images and labels that are looked at after each epoch.
+    The folder gets state.weights.h5 and history.csv. Returns the float32 network with the averaged weights.
+    """
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    keras.utils.set_random_seed(SEED)
+    network = build_model("mixed_bfloat16")  # half the time of float32, in which the weights themselves stay
+    steps = max(1, len(images) // BATCH)
+    optimizer = keras.optimizers.SGD(
+        keras.optimizers.schedules.CosineDecay(
+            0.0,
+            round((1 - WARM_UP) * epochs * steps),
+            warmup_target=PEAK_RATE,
+            warmup_steps=round(WARM_UP * epochs * steps),
+        ),
+        momentum=MOMENTUM,
+        nesterov=True,
+        weight_decay=WEIGHT_DECAY,
+        use_ema=True,
+        ema_momentum=EMA_MOMENTUM,
+    )
+    optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
+    network.compile(optimizer, loss="categorical_crossentropy", metrics=["accuracy"])
+    state = folder / "state.weights.h5"
+    if state.exists():
+        optimizer.build(network.trainable_variables)
+        network.load_weights(state)
+    done = int(optimizer.iterations) // steps
+    _keep_rows(folder / "history.csv", done)
+    network.fit(
+        AugmentedBatches(images, targets, epochs, done),
+        initial_epoch=done,
+        epochs=epochs,
+        validation_data=(validation[0][..., np.newaxis], keras.utils.to_categorical(validation[1], len(EMOTIONS))),
+        validation_batch_size=BATCH,
+        callbacks=[keras.callbacks.CSVLogger(folder / "history.csv", append=True), KeepState(state)],
+        verbose=2,
+    )
+    optimizer.finalize_variable_values(network.trainable_variables)
+    network = float32_copy(network)
+    refresh_statistics(network, images[:STATISTICS_FACES])
+    return network
+
+
+def _keep_rows(history, epochs):
+    """Drop what a CSV of one line an epoch has on epochs that will run again."""
+    if history.exists():
+        lines = history.read_text().splitlines(keepends=True)
+        history.write_text("".join(lines[: epochs + 1] if epochs else []))
+
+
+def refresh_statistics(network, images):
+    """Take the means and variances of BatchNorm afresh, layer by layer, since those of the run belong to other weights.
+
+    Izmailov et al., "Averaging Weights Leads to Wider Optima and Better Generalization", UAI 2018.
+    """
+    values = images[..., np.newaxis].astype(np.float32)
+    for layer in network.layers:
+        if isinstance(layer, keras.layers.BatchNormalization):
+            mean, variance = keras.ops.moments(values, axes=list(range(len(values.shape) - 1)))
+            layer.moving_mean.assign(mean)
+            layer.moving_variance.assign(variance)
+        values = layer(values, training=False)
+
+
+def fit_temperature(probabilities, labels):
+    """The temperature that makes probabilities (n, 7) fit labels (n,) best: above 1 where they are too sure.
+
+    Guo et al., "On Calibration of Modern Neural Networks", ICML 2017.
+    """
+    logits = np.log(np.clip(probabilities, 1e-12, 1))
+
+    def loss(temperature):
+        scaled = logits / temperature
+        scaled -= scaled.max(axis=1, keepdims=True)
+        return np.mean(np.log(np.exp(scaled).sum(axis=1)) - scaled[np.arange(len(labels)), labels])
+
+    return float(minimize_scalar(loss, bounds=(0.2, 5), method="bounded").x)
+
+
+def fold_temperature(network, temperature):
+    """Divide the last layer's kernel and bias by the temperature: the labels stay, the probabilities change."""
+    last = network.layers[-1]
+    last.set_weights([weights / temperature for weights in last.get_weights()])
+
+
+def read_history(folder):
+    """A run's history as a dict of columns, each a list of floats with a value an epoch."""
+    with open(Path(folder) / "history.csv", newline="") as file:
+        rows = list(csv.DictReader(file))
+    return {column: [float(row[column]) for row in rows] for column in (rows[0] if rows else ())}
+
+
+def main(arguments=None):
+    parser = argparse.ArgumentParser(prog="recipe.py", description=__doc__.partition("\n")[0])
+    parser.add_argument("data", help="fer2013.csv, or a folder with train/ and test/ pictures")
+    parser.add_argument("--votes", help="FER+'s fer2013new.csv, which helps")
+    parser.add_argument("--run", default="checkpoints/recipe", help="the run's folder (default: %(default)s)")
+    parser.add_argument("--epochs", type=int, default=EPOCHS, help="default: %(default)s")
+    parser.add_argument("--out", default=ROOT, help="where the pair goes at the end (default: the app's own)")
+    options = parser.parse_args(arguments)
+    try:
+        dataset = load_dataset(options.data)
+        images, labels = dataset.split("Training")
+        votes = load_votes(options.votes, dataset)[dataset.splits == "Training"] if options.votes else None
+    except DatasetError as error:
+        print(error, file=sys.stderr)
+        return 2
+    learn, held_back = hold_back(len(images))
+    targets = soft_targets(labels, votes)
+    validation = (images[held_back], labels[held_back])
+    network = train(images[learn], targets[learn], validation, options.run, options.epochs)
+
+    run = Path(options.run)
+    write_pair(network, run)
+    probabilities = predict_all(FacialExpressionModel(run / MODEL_JSON.name, run / MODEL_WEIGHTS.name), validation[0])
+    fold_temperature(network, fit_temperature(probabilities, validation[1]))
+    write_pair(network, run)
+    probabilities = install_pair(run, validation[0], options.out)
+    print(f"{options.out} has the new pair. Held-back faces: {report(probabilities, validation[1])}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
