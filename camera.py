@@ -104,8 +104,9 @@ class VideoCamera:
         with self._changed:
             self._closed = True
             self._changed.notify_all()
+        end = time.monotonic() + 1
         for thread in self._threads:
-            thread.join(timeout=1)  # a network source may hang for longer; its thread dies with the process
+            thread.join(max(0, end - time.monotonic()))  # a network source may hang for longer
 
     def _next_shot(self, after):
         """The newest shot: one numbered above `after`, or after REPEAT_AFTER any. None once the camera is closed."""

@@ -4,12 +4,16 @@ import argparse
 import sys
 
 import numpy as np
-from sklearn.metrics import classification_report, recall_score
 
 from dataset import DatasetError, load_dataset
 from faces import STILL_SCALE_FACTOR, FaceDetector
 from model import EMOTIONS, MODEL_JSON, MODEL_WEIGHTS, FacialExpressionModel, ModelError, crop_face
 from opencv import cv2
+
+try:
+    from sklearn.metrics import classification_report, recall_score
+except ImportError as error:
+    raise SystemExit("What trains and evaluates is not installed: run `pipenv sync --dev`.") from error
 
 BATCH = 256
 CALIBRATION_BINS = 15

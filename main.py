@@ -169,4 +169,7 @@ def serve(options):
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    status = main()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(status)  # all is closed by now, and TensorFlow takes seconds to leave on a busy machine

@@ -1,7 +1,7 @@
 """The recipe by which the committed weights are trained: `pipenv run train DATA`, for hours, or train.ipynb.
 
 A run keeps its state in a folder of its own after every epoch and goes on from there when it is started again.
-It runs on each of Keras' backends; KERAS_BACKEND=torch takes a third of TensorFlow's time on a CPU with bfloat16.
+It runs on each of Keras' backends: KERAS_BACKEND=torch, for example.
 """
 
 import argparse
@@ -12,9 +12,6 @@ import sys
 from pathlib import Path
 
 import numpy as np
-from scipy.optimize import minimize_scalar
-from sklearn.ensemble import HistGradientBoostingClassifier
-from sklearn.model_selection import cross_val_predict
 
 from dataset import DatasetError, load_dataset, load_votes
 from evaluate import predict_all, report
@@ -53,6 +50,9 @@ def soft_targets(labels, votes=None):
     others voted says what label to expect; a classifier learns that, and each face's expectation comes from a
     fold that it was not learned on. Unlike FER+'s own majority, it stays what FER2013's labellers would have said.
     """
+    from sklearn.ensemble import HistGradientBoostingClassifier  # here, so that evaluate's word on it comes first
+    from sklearn.model_selection import cross_val_predict
+
     hard = np.eye(len(EMOTIONS), dtype=np.float32)[labels]
     if votes is None:
         return (1 - LABEL_SMOOTHING) * hard + LABEL_SMOOTHING / len(EMOTIONS)
@@ -206,6 +206,8 @@ def fit_temperature(probabilities, labels):
 
     Guo et al., "On Calibration of Modern Neural Networks", ICML 2017.
     """
+    from scipy.optimize import minimize_scalar
+
     logits = np.log(np.clip(probabilities, 1e-12, 1))
 
     def loss(temperature):

@@ -244,6 +244,18 @@ def test_without_a_port_the_next_free_one_is_taken(monkeypatch):
             assert main.PORT < listener.getsockname()[1] < main.PORT + main.PORTS_TRIED
 
 
+@pytest.mark.parametrize(("platform", "display", "opens"), [("linux", "", 0), ("linux", ":0", 1), ("darwin", "", 1)])
+def test_the_browser_opens_where_there_is_a_screen(monkeypatch, platform, display, opens):
+    opened = []
+    monkeypatch.setattr(main.webbrowser, "open", opened.append)
+    monkeypatch.setattr(main.sys, "platform", platform)
+    monkeypatch.setenv("DISPLAY", display)
+    monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
+    main.open_browser("http://127.0.0.1:5000")
+    time.sleep(0.2)
+    assert opened == ["http://127.0.0.1:5000"] * opens
+
+
 @pytest.fixture
 def copied_app(tmp_path):
     """The app in a folder of its own, whose model files may be spoilt."""
@@ -269,3 +281,11 @@ def test_opencv_without_a_system_library_ends_in_one_line(launch, copied_app, cl
     assert process.returncode != 0
     assert errors.count("\n") == 1
     assert "apt-get install libgl1 libglib2.0-0" in errors
+
+
+def test_evaluating_without_what_it_needs_ends_in_one_line(copied_app):
+    (copied_app / "sklearn.py").write_text("raise ImportError")
+    done = subprocess.run([sys.executable, copied_app / "evaluate.py", "data"], capture_output=True, text=True)
+    assert done.returncode != 0
+    assert "pipenv sync --dev" in done.stderr
+    assert done.stderr.count("\n") == 1

@@ -11,8 +11,9 @@ import pytest
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
 
+import recipe
 from dataset import CSV_EMOTIONS, load_dataset
-from evaluate import predict_all, report
+from evaluate import accuracy, predict_all, report
 from model import EMOTIONS, ROOT, FacialExpressionModel
 from opencv import cv2
 
@@ -51,7 +52,7 @@ def draw_faces(splits, count):
     return [(split, name, draw_face(name, rng)) for split in splits for name in EMOTIONS for _ in range(count)]
 
 
-def write_csv(folder, count=20):
+def write_csv(folder, count):
     folder.mkdir()
     with open(folder / "fer2013.csv", "w", newline="") as file:
         rows = csv.writer(file)
@@ -60,7 +61,7 @@ def write_csv(folder, count=20):
             rows.writerow([CSV_EMOTIONS.index(name), " ".join(map(str, face.ravel())), split])
 
 
-def write_folders(folder, count=20):
+def write_folders(folder, count):
     for index, (split, name, face) in enumerate(draw_faces(("train", "test"), count)):
         place = folder / split / name.lower()
         place.mkdir(parents=True, exist_ok=True)
@@ -75,6 +76,17 @@ def write_challenge_csv(folder, count=5):
         rows.writerow(["emotion", "pixels"])
         for _, name, face in draw_faces(("Training",), count):
             rows.writerow([CSV_EMOTIONS.index(name), " ".join(map(str, face.ravel()))])
+
+
+def write_votes(file, count):
+    """A table as FER+'s own, a line for each row of write_csv's CSV: nine for the label, one for another."""
+    with open(file, "w", newline="") as file:
+        rows = csv.writer(file)
+        rows.writerow(["Usage", "Image name", *(f"column {column}" for column in range(10))])
+        for split, name, _ in draw_faces(("Training", "PublicTest", "PrivateTest"), count):
+            votes = [0] * 10
+            votes[EMOTIONS.index(name)], votes[EMOTIONS.index(name) - 1] = 9, 1
+            rows.writerow([split, "", *votes])
 
 
 def run_notebook(folder):
@@ -95,11 +107,17 @@ def stamp(paths):
     return [(path.stat().st_mtime_ns, path.read_bytes()) if path.exists() else None for path in paths]
 
 
-@pytest.mark.parametrize(("write", "validation"), [(write_csv, "PublicTest"), (write_folders, "Test")])
-def test_quick_run_exports_elsewhere(write, validation, tmp_path, monkeypatch):
-    write(tmp_path / "faces")
+@pytest.mark.parametrize(
+    ("write", "count", "validation", "votes"), [(write_csv, 10, "PublicTest", True), (write_folders, 5, "Test", False)]
+)
+def test_quick_run_exports_elsewhere(write, count, validation, votes, tmp_path, monkeypatch):
+    write(tmp_path / "faces", count)
     monkeypatch.setenv("FER_DATA", str(tmp_path / "faces"))
     monkeypatch.setenv("FER_QUICK", "1")
+    monkeypatch.setenv("FER_VOTES", "")
+    if votes:
+        write_votes(tmp_path / "votes.csv", count)
+        monkeypatch.setenv("FER_VOTES", str(tmp_path / "votes.csv"))
     for variable in ("TMPDIR", "TEMP", "TMP"):
         monkeypatch.setenv(variable, str(tmp_path))
     before = stamp([ROOT / name for name in PAIR])
@@ -107,21 +125,36 @@ def test_quick_run_exports_elsewhere(write, validation, tmp_path, monkeypatch):
     outputs, printed = run_notebook(ROOT)
 
     assert stamp([ROOT / name for name in PAIR]) == before
-    assert count_figures(outputs) == 5
-    assert f"140 faces to learn from, 140 to validate on ({validation})" in printed
+    assert count_figures(outputs) == 14
+    assert f"{7 * count} faces to learn from, {7 * count} to validate on ({validation})" in printed
+    assert f"faces, {'with' if votes else 'without'} votes" in printed
     folder = Path(re.search(r"model_weights\.h5 are in (.+); those of the app are as they were", printed)[1])
     assert tmp_path in folder.parents
-    # What the notebook says of the pair is what anybody finds who loads it.
+    # What the notebook says of the pairs is what anybody finds who loads them, and the better one is taken.
     images, labels = load_dataset(tmp_path / "faces").split(validation)
-    pair = FacialExpressionModel(folder / "model.json", folder / "model_weights.h5")
-    assert f"Validation: {report(predict_all(pair, images), labels)}" in printed
+    accuracies = {}
+    for run in folder.parent.iterdir():
+        probabilities = predict_all(FacialExpressionModel(run / "model.json", run / "model_weights.h5"), images)
+        name = "The better recipe" if run.name == "recipe" else "The course's recipe"
+        assert f"{name}: {report(probabilities, labels)}" in printed
+        accuracies[run] = accuracy(probabilities, labels)
+        if run == folder:
+            assert f"Validation: {report(probabilities, labels)}" in printed
+        assert len(recipe.read_history(run)["epoch"]) == 2
+    assert len(accuracies) == 2
+    assert accuracies[folder] == max(accuracies.values())
+    [table] = [output.data["text/markdown"] for output in outputs if "text/markdown" in output.get("data", {})]
+    for value in accuracies.values():
+        assert f"| {value:.1%} |" in table
 
 
 def test_full_run_replaces_the_pair(tmp_path, monkeypatch):
     """In a copy of the repository with the faces in data/, as people have it, all Training and very few."""
     monkeypatch.delenv("FER_DATA", raising=False)
     monkeypatch.delenv("FER_QUICK", raising=False)
-    for file in (NOTEBOOK, *ROOT.glob("*.py")):
+    monkeypatch.delenv("FER_VOTES", raising=False)
+    monkeypatch.setenv("FER_EPOCHS", "3")
+    for file in (NOTEBOOK, *ROOT.glob("*.py"), *ROOT.glob("*.xml")):
         shutil.copy(file, tmp_path)
     for name in PAIR:
         (tmp_path / name).write_text("the pair before")
@@ -130,12 +163,16 @@ def test_full_run_replaces_the_pair(tmp_path, monkeypatch):
     _, printed = run_notebook(tmp_path)
 
     assert "31 faces to learn from, 4 to validate on (a tenth of Training)" in printed
-    assert "The app's model.json and model_weights.h5 are now this run's" in printed
+    assert "The app's model.json and model_weights.h5 are now those of the " in printed
     pair = FacialExpressionModel(tmp_path / "model.json", tmp_path / "model_weights.h5")
     assert pair.predict(np.zeros((1, 48, 48))).shape == (1, len(EMOTIONS))
-    [run] = (tmp_path / "checkpoints").iterdir()
-    assert len((run / "history.csv").read_text().splitlines()) == 1 + 15
-    assert stamp([run / name for name in PAIR])[0][1] == (tmp_path / "model.json").read_bytes()
+    course, better = sorted((tmp_path / "checkpoints").iterdir())
+    assert better.name == "recipe-nine-tenths"  # a run that learned from all the faces is not gone on from
+    assert len((course / "history.csv").read_text().splitlines()) == 1 + 15
+    assert len((better / "history.csv").read_text().splitlines()) == 1 + 3
+    taken = Path(re.search(r"which are also kept in (.+)\.", printed)[1])
+    for name in PAIR:
+        assert (tmp_path / name).read_bytes() == (tmp_path / taken / name).read_bytes()
     assert not list(tmp_path.glob(".new-*"))
 
 
@@ -148,9 +185,22 @@ def test_missing_data_is_one_sentence(tmp_path, monkeypatch):
     assert "search Kaggle for FER2013" in raised.value.evalue
 
 
+def test_missing_votes_are_one_sentence(tmp_path, monkeypatch):
+    write_csv(tmp_path / "faces", 1)
+    monkeypatch.setenv("FER_DATA", str(tmp_path / "faces"))
+    monkeypatch.setenv("FER_VOTES", str(tmp_path / "nowhere.csv"))
+    with pytest.raises(CellExecutionError) as raised:
+        run_notebook(ROOT)
+    assert "Traceback" not in raised.value.traceback
+    assert raised.value.traceback.strip().splitlines()[-1].startswith(f"{tmp_path / 'nowhere.csv'} is no table")
+    assert "Set FER_VOTES" in raised.value.evalue
+
+
 def test_committed_notebook_shows_no_faces():
     """FER2013's pictures are not ours to publish: cells that show single ones are tagged, and kept without outputs."""
     cells = [cell for cell in nbformat.read(NOTEBOOK, as_version=4).cells if cell.cell_type == "code"]
     showing = [cell for cell in cells if "shows-faces" in cell.metadata.get("tags", [])]
-    assert [cell.id for cell in cells if "imshow(" in cell.source] == [cell.id for cell in showing]
     assert [cell.id for cell in showing if cell.outputs] == []
+    # The mean of many faces is nobody's; show_answers is the notebook's own way to show single ones.
+    drawing = [cell.id for cell in cells if re.search(r"imshow\(|show_answers\(", cell.source)]
+    assert [id for id in drawing if id != "average-faces"] == [cell.id for cell in showing]
