@@ -11,7 +11,7 @@ from draw import draw_faces, message_card
 from faces import FaceDetector
 from model import FACE_SIZE, FacialExpressionModel, crop_face
 from opencv import cv2
-from source import SourceError, describe, parse_source, read_frames
+from source import SourceError, describe, is_picture, parse_source, read_frames
 
 # What `python main.py` watches: a webcam's index (0 is the first), "clip.mp4", "photo.jpg", "http://…", "rtsp://…"
 # or "demo".
@@ -48,6 +48,7 @@ class VideoCamera:
         Raises ModelError. A source that cannot be opened raises nothing: the picture says so, and it is tried again.
         """
         self.source = parse_source(SOURCE if source is None else source)
+        self._still = is_picture(self.source)  # one frame is all that it gives
         self._model = model or FacialExpressionModel()
         self._detector = FaceDetector()
         self._threads = []
@@ -55,7 +56,6 @@ class VideoCamera:
         self._closed = False
         self._asked = 0.0  # time.monotonic() when somebody last wanted a frame
         self._captured = None  # (timestamp, image): the newest frame that is not annotated yet
-        self._finished = False  # whether the source has given all it has, as a picture does at once
         self._problem = None  # why there is no frame, in a sentence
         self._shot = None
         self._shot_count = 0
@@ -137,7 +137,6 @@ class VideoCamera:
                 if not self._wanted():
                     self._shot = None  # whoever comes later should not see an old frame first
                 self._changed.wait_for(lambda: self._closed or self._wanted())
-                self._finished = False
             try:
                 for image in read_frames(self.source, self._wanted):
                     retry = RETRY_FIRST
@@ -149,10 +148,6 @@ class VideoCamera:
                     self._problem = str(error)
                     self._changed.wait_for(lambda: self._closed, retry)
                 retry = min(2 * retry, RETRY_LONGEST)
-            else:
-                self._finished = True
-                while self._wanted():
-                    time.sleep(0.1)
 
     def _annotate(self):
         """Turn captured frames into shots, or say what is missing, for as long as the camera is not closed."""
@@ -167,7 +162,7 @@ class VideoCamera:
                 timestamp, seen = captured
                 self._classify_and_draw(seen)
                 self._publish(timestamp, seen)
-            elif self._wanted() and not self._finished:
+            elif self._wanted() and (self._problem or not self._still):
                 if time.monotonic() - seen_at > CARD_AFTER:
                     self._publish(time.time(), message_card(seen, self._message()))
                 continue

@@ -43,6 +43,11 @@ def is_stream(source):
     return isinstance(source, str) and "://" in source and urlsplit(source).scheme in STREAM_SCHEMES
 
 
+def is_picture(source):
+    """Whether the source is a picture file, by its name."""
+    return isinstance(source, str) and not is_stream(source) and Path(source).suffix.lower() in PICTURE_SUFFIXES
+
+
 def check_source(source):
     """Raise SourceError where a webcam, file or picture gives no frame now. A network camera may come later."""
     if not is_stream(source):
@@ -53,25 +58,23 @@ def read_frames(source, wanted):
     """Yield the source's frames, (height, width, 3) uint8 BGR, each when it is due, for as long as wanted() is true.
 
     A video file plays at its own speed and starts again at its end; frames that are late already are skipped.
-    A picture is given once, and that is all. A webcam or network camera that stops, and a file that cannot be
-    read, raise SourceError.
+    A picture is given once. A webcam or network camera that stops, and a file that cannot be read, raise SourceError.
     """
     if isinstance(source, int):
         play, name = _play_webcam(source, wanted), describe(source)
     elif is_stream(source):
         play, name = _play_stream(source, wanted), describe(source)
-    elif Path(source).suffix.lower() in PICTURE_SUFFIXES:
-        play, name = iter([read_picture(source)]), source
+    elif is_picture(source):
+        play, name = _show_picture(source, wanted), source
     else:
-        play, name = _play_file(DEMO if source == "demo" else _existing_file(source), wanted), source
+        play, name = _play_file(DEMO if source == "demo" else source, wanted), source
     try:
         for image in play:
             yield shrink(image, LONGEST_SIDE)
     except cv2.error as error:
         raise SourceError(f"{name} cannot be read: {error.err}.") from error
     finally:
-        if hasattr(play, "close"):
-            play.close()
+        play.close()
 
 
 def shrink(image, longest):
@@ -122,7 +125,14 @@ def _play_stream(address, wanted):
         raise SourceError(f"{describe(address)} gives no picture.")
 
 
+def _show_picture(path, wanted):
+    yield read_picture(path)
+    while wanted():
+        time.sleep(LONGEST_SLEEP)
+
+
 def _play_file(path, wanted):
+    _existing_file(path)
     while wanted():
         shown = False
         for image in _play(cv2.VideoCapture(str(path), cv2.CAP_FFMPEG), wanted, paced=True):
