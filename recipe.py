@@ -1,4 +1,4 @@
-"""The recipe by which the committed weights are trained: `pipenv run train DATA`, for hours, or train.ipynb.
+"""The better recipe, with which the network is trained for hours: `pipenv run train DATA`, or train.ipynb.
 
 A run keeps its state in a folder of its own after every epoch and goes on from there when it is started again.
 It runs on each of Keras' backends: KERAS_BACKEND=torch, for example.
