@@ -176,24 +176,19 @@ def test_full_run_replaces_the_pair(tmp_path, monkeypatch):
     assert not list(tmp_path.glob(".new-*"))
 
 
-def test_missing_data_is_one_sentence(tmp_path, monkeypatch):
-    monkeypatch.setenv("FER_DATA", str(tmp_path / "nowhere"))
-    with pytest.raises(CellExecutionError) as raised:
-        run_notebook(ROOT)
-    assert "Traceback" not in raised.value.traceback
-    assert raised.value.traceback.strip().splitlines()[-1].startswith(f"{tmp_path / 'nowhere'} does not exist")
-    assert "search Kaggle for FER2013" in raised.value.evalue
-
-
-def test_missing_votes_are_one_sentence(tmp_path, monkeypatch):
+@pytest.mark.parametrize(
+    ("variable", "reason", "advice"),
+    [("FER_DATA", "does not exist", "search Kaggle for FER2013"), ("FER_VOTES", "is no table", "Set FER_VOTES")],
+)
+def test_missing_files_are_one_sentence(tmp_path, monkeypatch, variable, reason, advice):
     write_csv(tmp_path / "faces", 1)
     monkeypatch.setenv("FER_DATA", str(tmp_path / "faces"))
-    monkeypatch.setenv("FER_VOTES", str(tmp_path / "nowhere.csv"))
+    monkeypatch.setenv(variable, str(tmp_path / "nowhere.csv"))
     with pytest.raises(CellExecutionError) as raised:
         run_notebook(ROOT)
     assert "Traceback" not in raised.value.traceback
-    assert raised.value.traceback.strip().splitlines()[-1].startswith(f"{tmp_path / 'nowhere.csv'} is no table")
-    assert "Set FER_VOTES" in raised.value.evalue
+    assert raised.value.traceback.strip().splitlines()[-1].startswith(f"{tmp_path / 'nowhere.csv'} {reason}")
+    assert advice in raised.value.evalue
 
 
 def test_committed_notebook_shows_no_faces():
