@@ -39,7 +39,7 @@ def _draw_label(image, x, y, text, colour, line):
     pad = below // 2 + 2
     left = max(0, min(x, image.shape[1] - width - 2 * pad))
     bottom = max(y, height + below + 2 * pad)
-    top = bottom - height - below - 2 * pad + pad
+    top = bottom - height - below - pad
     cv2.rectangle(image, (left, top), (left + width + 2 * pad, bottom), colour, cv2.FILLED)
     cv2.putText(image, text, (left + pad, bottom - below), FONT, scale, WHITE, 1, cv2.LINE_AA)
 

@@ -31,6 +31,12 @@ def accuracy(probabilities, labels):
     return float(np.mean(np.argmax(probabilities, axis=1) == labels))
 
 
+def balanced_accuracy(probabilities, labels):
+    """The mean (0..1) of the expressions' recalls, in which a frequent one counts no more; of those that have faces."""
+    answers = np.argmax(probabilities, axis=1)
+    return float(recall_score(labels, answers, labels=np.unique(labels), average="macro", zero_division=0))
+
+
 def calibration_bins(probabilities, labels):
     """Confidence against accuracy, for a reliability diagram: an array (15, 3) of faces, mean confidence, accuracy.
 
@@ -73,12 +79,9 @@ def find_and_crop(images):
 
 def report(probabilities, labels):
     """The figures of a split as text: over all faces, then precision, recall and F1 of each expression."""
-    answers = probabilities.argmax(axis=1)
-    # The mean of the expressions' recalls; an expression that the split lacks has none.
-    balanced = recall_score(labels, answers, labels=np.unique(labels), average="macro", zero_division=0)
     table = classification_report(
         labels,
-        answers,
+        probabilities.argmax(axis=1),
         labels=range(len(EMOTIONS)),
         target_names=EMOTIONS,
         digits=3,
@@ -88,7 +91,7 @@ def report(probabilities, labels):
     return "\n".join(
         [
             f"accuracy {accuracy(probabilities, labels):.1%} on {len(labels)} faces",
-            f"balanced accuracy {balanced:.1%}",
+            f"balanced accuracy {balanced_accuracy(probabilities, labels):.1%}",
             f"calibration error {calibration_error(probabilities, labels):.3f}",
             *rows,
         ]

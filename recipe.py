@@ -14,9 +14,9 @@ from pathlib import Path
 import numpy as np
 
 from dataset import DatasetError, load_dataset, load_votes
-from evaluate import predict_all, report
-from export import float32_copy, install_pair, write_pair
-from model import EMOTIONS, FACE_SIZE, MODEL_JSON, MODEL_WEIGHTS, ROOT, FacialExpressionModel, build_model, import_keras
+from evaluate import report
+from export import float32_copy, install_pair, try_pair, write_pair
+from model import EMOTIONS, FACE_SIZE, ROOT, build_model, import_keras
 from opencv import cv2
 
 keras = import_keras()
@@ -184,7 +184,9 @@ def _keep_rows(history, epochs):
     """Drop what a CSV of one line an epoch has on epochs that will run again."""
     if history.exists():
         lines = history.read_text().splitlines(keepends=True)
-        history.write_text("".join(lines[: epochs + 1] if epochs else []))
+        unfinished = history.with_name("unfinished.csv")
+        unfinished.write_text("".join(lines[: epochs + 1] if epochs else []))
+        os.replace(unfinished, history)
 
 
 def refresh_statistics(network, images):
@@ -224,6 +226,18 @@ def fold_temperature(network, temperature):
     last.set_weights([weights / temperature for weights in last.get_weights()])
 
 
+def write_calibrated_pair(network, folder, images, labels):
+    """Fold the temperature that fits held-back faces into the network, and write it as a pair into the folder.
+
+    images (n, 48, 48) uint8, labels (n,). Returns the temperature.
+    """
+    write_pair(network, folder)
+    temperature = fit_temperature(try_pair(folder, images), labels)
+    fold_temperature(network, temperature)
+    write_pair(network, folder)
+    return temperature
+
+
 def read_history(folder):
     """A run's history as a dict of columns, each a list of floats with a value an epoch."""
     with open(Path(folder) / "history.csv", newline="") as file:
@@ -250,13 +264,8 @@ def main(arguments=None):
     targets = soft_targets(labels, votes)
     validation = (images[held_back], labels[held_back])
     network = train(images[learn], targets[learn], validation, options.run, options.epochs)
-
-    run = Path(options.run)
-    write_pair(network, run)
-    probabilities = predict_all(FacialExpressionModel(run / MODEL_JSON.name, run / MODEL_WEIGHTS.name), validation[0])
-    fold_temperature(network, fit_temperature(probabilities, validation[1]))
-    write_pair(network, run)
-    probabilities = install_pair(run, validation[0], options.out)
+    write_calibrated_pair(network, options.run, *validation)
+    probabilities = install_pair(options.run, validation[0], options.out)
     print(f"{options.out} has the new pair. Held-back faces: {report(probabilities, validation[1])}")
     return 0
 

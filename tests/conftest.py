@@ -59,10 +59,8 @@ def serve(watch):
     """A function that serves a source for real and gives the address of its page."""
     servers = []
 
-    def start(source, note=None, app_config=None):
-        app = create_app(watch(source), note)
-        app.config.update(app_config or {})
-        server = create_server(app, listen(0))
+    def start(source, note=None):
+        server = create_server(create_app(watch(source), note), listen(0))
         threading.Thread(target=server.serve_forever, daemon=True).start()
         servers.append(server)
         return f"http://127.0.0.1:{server.port}"
