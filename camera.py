@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from draw import draw_faces, message_card
-from faces import FaceDetector
+from faces import LIVE_SCALE_FACTOR, STILL_SCALE_FACTOR, FaceDetector
 from model import FACE_SIZE, FacialExpressionModel, crop_face
 from opencv import cv2
 from source import SourceError, describe, is_picture, parse_source, read_frames
@@ -50,7 +50,7 @@ class VideoCamera:
         self.source = parse_source(SOURCE if source is None else source)
         self._still = is_picture(self.source)  # one frame is all that it gives
         self._model = model or FacialExpressionModel()
-        self._detector = FaceDetector()
+        self._detector = FaceDetector(STILL_SCALE_FACTOR if self._still else LIVE_SCALE_FACTOR)
         self._threads = []
         self._changed = threading.Condition()  # guards all that follows
         self._closed = False

@@ -7,6 +7,7 @@ import pytest
 
 import camera
 import source
+from faces import FaceDetector
 
 
 def decode(jpeg):
@@ -39,6 +40,15 @@ def test_frames_are_annotated_jpegs(watch, clip):
     plain = next(source.read_frames(str(clip), lambda: True))
     assert frame.shape == plain.shape
     assert np.abs(frame.astype(int) - plain).max() > 80  # the box and the label
+
+
+def test_a_picture_is_searched_more_finely_than_a_frame(watch, astronaut, tmp_path):
+    turn = cv2.getRotationMatrix2D((225, 112), 20, 1)
+    turned = cv2.warpAffine(astronaut, turn, (450, 300))
+    assert len(FaceDetector().detect(cv2.cvtColor(turned, cv2.COLOR_BGR2GRAY))) == 0
+    cv2.imwrite(str(tmp_path / "turned.png"), turned)
+    frame = decode(watch(str(tmp_path / "turned.png")).get_frame())
+    assert np.abs(frame.astype(int) - turned).max() > 120  # a box all the same
 
 
 def test_the_source_at_the_top_of_the_file_is_the_default(watch, clip, monkeypatch):
