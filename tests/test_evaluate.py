@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 import evaluate
-from evaluate import accuracy, calibration_bins, calibration_error, find_and_crop
+from evaluate import accuracy, calibration_bins, calibration_error, find_and_crop, near_duplicates
 
 
 @pytest.fixture
@@ -26,6 +26,7 @@ def test_command_prints_accuracy_over_all_and_by_expression(data, capsys):
     rows = {row.split()[0]: row.split()[1:] for row in out.splitlines() if row.startswith("  ")}
     assert rows["Happy"] == ["0.667", "1.000", "0.800", "2"]  # precision, recall, F1, faces
     assert rows["Sad"] == ["0.000", "0.000", "0.000", "1"]
+    assert re.search(r"^48 pixels +100.0% +66.7%$", out, re.MULTILINE)
     assert re.search(r"found by Haar: 100.0% .* accuracy 66.7% as found and cropped, 66.7% on the same", out)
 
 
@@ -68,3 +69,35 @@ def test_a_face_that_is_put_into_a_frame_is_cropped_as_it_was(astronaut):
     found, crops = find_and_crop(np.stack([face, np.full((48, 48), 90, np.uint8)]))
     assert found.tolist() == [True, False]
     assert np.corrcoef(crops[0].ravel(), face.ravel())[0, 1] > 0.8
+
+
+def test_a_tilted_face_is_shown_tilted(astronaut):
+    face = cv2.resize(astronaut[67:157, 180:270, 1], (48, 48), interpolation=cv2.INTER_AREA)
+    found, _ = find_and_crop(face[np.newaxis], tilt=60)
+    assert not found.any()  # the cascade knows upright faces alone
+
+
+def test_the_same_picture_is_a_near_duplicate_lighter_mirrored_or_stored_again(astronaut):
+    rng = np.random.default_rng(5)
+    face = cv2.resize(astronaut[67:157, 180:270, 1], (48, 48), interpolation=cv2.INTER_AREA)
+    lighter = np.clip(0.7 * face + 60 + rng.normal(0, 3, face.shape), 0, 255).astype(np.uint8)
+    other = cv2.resize(astronaut[300:390, 100:190, 1], (48, 48), interpolation=cv2.INTER_AREA)
+    assert near_duplicates(np.stack([lighter, lighter[:, ::-1], other]), face[np.newaxis]).tolist() == [
+        True,
+        True,
+        False,
+    ]
+
+
+def test_what_near_duplicates_are_worth_is_told(tmp_path, astronaut, capsys):
+    face = cv2.resize(astronaut[67:157, 180:270, 1], (48, 48))
+    other = cv2.resize(astronaut[300:390, 100:190, 1], (48, 48))
+    for place, picture in {
+        "train/happy/Training_1.png": face,
+        "test/happy/PublicTest_2.png": face,
+        "test/sad/PublicTest_3.png": other,
+    }.items():
+        (tmp_path / place).parent.mkdir(parents=True, exist_ok=True)
+        cv2.imwrite(str(tmp_path / place), picture)
+    assert evaluate.main([str(tmp_path)]) == 0
+    assert "near duplicates of Training faces: 50.0%; accuracy 100.0% on them" in capsys.readouterr().out
