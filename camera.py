@@ -3,13 +3,15 @@
 import threading
 import time
 from collections import deque
+from concurrent.futures import Future
 from dataclasses import dataclass
 
 import numpy as np
 
-from draw import draw_faces, message_card
-from faces import LIVE_SCALE_FACTOR, STILL_SCALE_FACTOR, FaceDetector
-from model import FACE_SIZE, FacialExpressionModel, crop_face
+from annotate import LiveAnnotator, annotate_picture
+from draw import message_card
+from faces import FaceDetector
+from model import FacialExpressionModel
 from opencv import cv2
 from source import SourceError, describe, is_picture, parse_source, read_frames
 
@@ -22,11 +24,14 @@ REPEAT_AFTER = 0.4  # seconds: a picture that stands still is given again this o
 CARD_AFTER = 1.0  # seconds without a frame until the picture says so
 RELEASE_AFTER = 5.0  # seconds after the last viewer until the source is let go
 RETRY_FIRST, RETRY_LONGEST = 0.5, 2.0  # seconds until a lost source is opened again, doubling
+SEARCH_EVERY = 0.1  # seconds from one search of a whole frame to the next, at least
+SEARCH_SHARE = 0.35  # of one processor core that these searches may take
 RATE_OVER = 2.0  # seconds over which the frame rate is taken
+PREPARING = "The network is being prepared for this machine; that happens once. Labels follow in some seconds."
 BLANK = np.zeros((360, 640, 3), np.uint8)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Shot:
     """An annotated frame as viewers get it."""
 
@@ -38,24 +43,29 @@ class Shot:
 class VideoCamera:
     """Watches a source while anyone looks: ask with get_frame() or shots(), from any thread.
 
-    Two threads of its own do the work. One takes frames from the source, so that a source that hangs holds nobody
-    else up; the other annotates the newest of them. Both rest when nobody has asked for five seconds.
+    Threads of its own do the work. One takes frames from the source, so that a source that hangs holds nobody else up;
+    one annotates the newest of them; one searches whole frames for faces, which the second then follows. All rest when
+    nobody has asked for five seconds.
     """
 
     def __init__(self, source=None, model=None):
         """source: see SOURCE, the default. model: a FacialExpressionModel; by default that of the exported files.
 
-        Raises ModelError. A source that cannot be opened raises nothing: the picture says so, and it is tried again.
+        The model may be a Future of one: until it is there, faces have no labels. Raises ModelError. A source that
+        cannot be opened raises nothing: the picture says so, and it is tried again.
         """
         self.source = parse_source(SOURCE if source is None else source)
         self._still = is_picture(self.source)  # one frame is all that it gives
         self._model = model or FacialExpressionModel()
-        self._detector = FaceDetector(STILL_SCALE_FACTOR if self._still else LIVE_SCALE_FACTOR)
         self._threads = []
-        self._changed = threading.Condition()  # guards all that follows
+        lock = threading.Lock()  # guards all that follows
+        self._work = threading.Condition(lock)  # something for the threads to do
+        self._published = threading.Condition(lock)  # something for the viewers to see
         self._closed = False
         self._asked = 0.0  # time.monotonic() when somebody last wanted a frame
         self._captured = None  # (timestamp, image): the newest frame that is not annotated yet
+        self._unsearched = None  # the newest annotated frame in grey, for the next search of a whole frame
+        self._found = None  # boxes (n, 4) that the last search found and nobody follows yet
         self._problem = None  # why there is no frame, in a sentence
         self._shot = None
         self._shot_count = 0
@@ -77,19 +87,22 @@ class VideoCamera:
     def shots(self):
         """Yield Shots for one viewer: always the newest, and the same again where the picture stands still."""
         number = 0
-        with self._changed:
+        with self._work:
             self.viewers += 1
         try:
             while shot := self._next_shot(number):
                 number = shot.number
                 yield shot
         finally:
-            with self._changed:
+            with self._work:
                 self.viewers -= 1
 
     def state(self):
-        """What is being watched, as a dict for JSON: source, frames a second, viewers, and what is wrong or None."""
-        with self._changed:
+        """What is being watched, as a dict for JSON.
+
+        source, frames a second, viewers, and sentences or None: what is wrong, and what labels are waiting for.
+        """
+        with self._work:
             times = [moment for moment in self._frame_times if moment > time.monotonic() - RATE_OVER]
             rate = (len(times) - 1) / (times[-1] - times[0]) if len(times) > 1 else 0.0
             return {
@@ -97,34 +110,38 @@ class VideoCamera:
                 "fps": round(rate, 1),
                 "viewers": self.viewers,
                 "problem": self._problem,
+                "waiting": None if self._ready_model() else PREPARING,
             }
 
     def close(self):
         """Let the source go and end the threads, within about a second."""
-        with self._changed:
+        with self._work:
             self._closed = True
-            self._changed.notify_all()
+            self._work.notify_all()
+            self._published.notify_all()
         end = time.monotonic() + 1
         for thread in self._threads:
             thread.join(max(0, end - time.monotonic()))  # a network source may hang for longer
 
     def _next_shot(self, after):
         """The newest shot: one numbered above `after`, or after REPEAT_AFTER any. None once the camera is closed."""
-        with self._changed:
+        with self._work:
             if not self._threads and not self._closed:
-                self._threads = [threading.Thread(target=work, daemon=True) for work in (self._capture, self._annotate)]
+                works = (self._capture, self._annotate, self._search)
+                self._threads = [threading.Thread(target=work, daemon=True) for work in works]
                 for thread in self._threads:
                     thread.start()
             self._ask()
-            self._changed.wait_for(lambda: self._closed or (self._shot and self._shot.number > after), REPEAT_AFTER)
+            self._published.wait_for(lambda: self._closed or (self._shot and self._shot.number > after), REPEAT_AFTER)
             while not self._closed and self._shot is None:  # a frame or a message comes within CARD_AFTER
                 self._ask()
-                self._changed.wait(REPEAT_AFTER)
+                self._published.wait(REPEAT_AFTER)
             return None if self._closed else self._shot
 
     def _ask(self):
+        if not self._wanted():
+            self._work.notify_all()  # they rest
         self._asked = time.monotonic()
-        self._changed.notify_all()
 
     def _wanted(self):
         return not self._closed and time.monotonic() - self._asked < RELEASE_AFTER
@@ -133,54 +150,89 @@ class VideoCamera:
         """Keep the source's newest frame at hand, for as long as the camera is not closed."""
         retry = RETRY_FIRST
         while not self._closed:
-            with self._changed:
+            with self._work:
                 if not self._wanted():
                     self._shot = None  # whoever comes later should not see an old frame first
-                self._changed.wait_for(lambda: self._closed or self._wanted())
+                self._work.wait_for(lambda: self._closed or self._wanted())
             try:
                 for image in read_frames(self.source, self._wanted):
                     retry = RETRY_FIRST
-                    with self._changed:
+                    with self._work:
                         self._captured, self._problem = (time.time(), image), None
-                        self._changed.notify_all()
+                        self._work.notify_all()
             except SourceError as error:
-                with self._changed:
+                with self._work:
                     self._problem = str(error)
-                    self._changed.wait_for(lambda: self._closed, retry)
+                    self._work.wait_for(lambda: self._closed, retry)
                 retry = min(2 * retry, RETRY_LONGEST)
 
     def _annotate(self):
         """Turn captured frames into shots, or say what is missing, for as long as the camera is not closed."""
-        seen, seen_at = BLANK, time.monotonic()
+        annotator, detector = LiveAnnotator(), FaceDetector()
+        seen, seen_at = BLANK, 0.0
         while not self._closed:
-            with self._changed:
-                self._changed.wait_for(lambda: self._closed or self._captured, CARD_AFTER / 4)
+            with self._work:
+                self._work.wait_for(lambda: self._closed or self._captured, CARD_AFTER / 4)
                 captured, self._captured = self._captured, None
+                found, self._found = self._found, None
                 if captured:
                     self._frame_times.append(time.monotonic())
-            if captured:
+            now = time.monotonic()
+            if captured and self._still:
                 timestamp, seen = captured
-                self._classify_and_draw(seen)
+                self._annotate_still(timestamp, seen)
+            elif captured:
+                timestamp, seen = captured
+                if now - seen_at > CARD_AFTER:  # the first frame, or the first for long
+                    found = detector.detect(cv2.cvtColor(seen, cv2.COLOR_BGR2GRAY))
+                grey = annotator.annotate(seen, now, found, self._ready_model())
                 self._publish(timestamp, seen)
+                with self._work:
+                    self._unsearched = grey
+                    self._work.notify_all()
             elif self._wanted() and (self._problem or not self._still):
-                if time.monotonic() - seen_at > CARD_AFTER:
+                if now - seen_at > CARD_AFTER:
                     self._publish(time.time(), message_card(seen, self._message()))
                 continue
             seen_at = time.monotonic()
 
-    def _classify_and_draw(self, image):
-        grey = cv2.cvtColor(image, cv2.COLOR_BGR2GRAY)
-        boxes = self._detector.detect(grey)  # (n, 4)
-        faces = np.array([crop_face(grey, box) for box in boxes], np.uint8).reshape(-1, FACE_SIZE, FACE_SIZE)
-        draw_faces(image, boxes, self._model.predict(faces))
+    def _annotate_still(self, timestamp, image):
+        if not self._ready_model():
+            self._publish(timestamp, image)
+            self._model.exception()  # waits for it
+        if model := self._ready_model():
+            annotate_picture(image, model)
+        self._publish(timestamp, image)
+
+    def _search(self):
+        """Search whole frames, as often as the machine can afford, for as long as the camera is not closed."""
+        detector = FaceDetector()
+        while not self._closed:
+            with self._work:
+                self._work.wait_for(lambda: self._closed or self._unsearched is not None)
+                grey, self._unsearched = self._unsearched, None
+            if grey is None:
+                return
+            began = time.monotonic()
+            found = detector.detect(grey)
+            took = time.monotonic() - began
+            with self._work:
+                self._found = found
+                self._work.wait_for(lambda: self._closed, max(SEARCH_EVERY, took / SEARCH_SHARE) - took)
+
+    def _ready_model(self):
+        """The model, or None while it is being prepared."""
+        if not isinstance(self._model, Future):
+            return self._model
+        return self._model.result() if self._model.done() and not self._model.exception() else None
 
     def _publish(self, timestamp, image):
         _, jpeg = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
-        with self._changed:
+        with self._published:
             if self._wanted():
                 self._shot_count += 1
                 self._shot = Shot(self._shot_count, timestamp, jpeg.tobytes())
-                self._changed.notify_all()
+                self._published.notify_all()
 
     def _message(self):
         if self._problem is None:

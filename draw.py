@@ -1,7 +1,5 @@
 """What is drawn on a frame: a box and a label for each face, or a message where there is no frame."""
 
-import numpy as np
-
 from model import EMOTIONS
 from opencv import cv2
 
@@ -19,17 +17,22 @@ COLOURS = {
 }
 
 
-def draw_faces(image, boxes, probabilities):
-    """Draw a box round every face and the expression with its probability above it, on the image itself.
+def draw_faces(image, boxes, expressions=None):
+    """Draw a box round every face and its expression with the probability above it, on the image itself.
 
-    image: (height, width, 3) uint8 BGR. boxes: (n, 4) of x, y, width, height. probabilities: (n, 7), rows sum to 1.
+    image: (height, width, 3) uint8 BGR. boxes: (n, 4) of x, y, width, height. expressions: n pairs of an index into
+    EMOTIONS and its probability, 0..1; without them the boxes are drawn alone.
     """
     line = max(1, round(min(image.shape[:2]) / 240))
-    for box, row in zip(boxes, probabilities, strict=True):
+    for index, box in enumerate(boxes):
         x, y, width, height = (int(value) for value in box)
-        emotion = EMOTIONS[int(np.argmax(row))]
-        cv2.rectangle(image, (x, y), (x + width, y + height), COLOURS[emotion], line, cv2.LINE_AA)
-        _draw_label(image, x, y, f"{emotion} {max(row):.0%}", COLOURS[emotion], line)
+        colour = WHITE
+        if expressions:
+            label, probability = expressions[index]
+            colour = COLOURS[EMOTIONS[label]]
+        cv2.rectangle(image, (x, y), (x + width, y + height), colour, line, cv2.LINE_AA)
+        if expressions:
+            _draw_label(image, x, y, f"{EMOTIONS[label]} {probability:.0%}", colour, line)
 
 
 def _draw_label(image, x, y, text, colour, line):

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-from evaluate import predict_all
-from model import MODEL_JSON, MODEL_WEIGHTS, ROOT, FacialExpressionModel, ModelError, build_model
+from evaluate import BATCH
+from model import MODEL_JSON, MODEL_WEIGHTS, ROOT, ModelError, build_model, load_network
 
 PAIR = (MODEL_WEIGHTS.name, MODEL_JSON.name)
 
@@ -38,13 +38,13 @@ def write_pair(network, folder):
 
 
 def try_pair(folder, images):
-    """Load a folder's pair as the app does and classify images (n, 48, 48) with it.
+    """Load a folder's pair into Keras, as the app does before it compiles it, and classify images (n, 48, 48).
 
     Returns the probabilities (n, 7). Raises ModelError where the pair does not load or gives no probabilities.
     """
     folder = Path(folder)
-    model = FacialExpressionModel(folder / MODEL_JSON.name, folder / MODEL_WEIGHTS.name)
-    probabilities = predict_all(model, images)
+    network = load_network(folder / MODEL_JSON.name, folder / MODEL_WEIGHTS.name)
+    probabilities = network.predict(images[..., np.newaxis].astype(np.float32), batch_size=BATCH, verbose=0)
     if not np.isfinite(probabilities).all():
         raise ModelError(f"The pair in {folder} gives no probabilities; train again, with a lower learning rate.")
     return probabilities

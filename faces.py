@@ -1,5 +1,12 @@
-"""Where the faces are in a frame: OpenCV's Haar cascade (Viola and Jones, CVPR 2001)."""
+"""Where the faces are: found by OpenCV's Haar cascade (Viola and Jones, CVPR 2001), and followed from frame to frame.
 
+A search of the whole frame takes ten times as long as there is time for each frame. A search around the place where a
+face was takes a millisecond, so whole frames are searched now and then, and in between every face is looked for near
+its last place. In OpenCV's own words a box is x, y, width, height in pixels.
+"""
+
+from dataclasses import dataclass, field
+from itertools import count
 from pathlib import Path
 
 import numpy as np
@@ -12,10 +19,22 @@ CASCADE = Path(__file__).resolve().parent / "haarcascade_frontalface_default.xml
 LIVE_SCALE_FACTOR, STILL_SCALE_FACTOR = 1.3, 1.1
 MIN_NEIGHBOURS = 5  # how many hits make a face; the course's
 SMALLEST_FACE = 0.05  # of the frame's height: below this a face holds too few pixels to read an expression from
+CASCADE_WINDOW = 24  # pixels, the smallest face that the cascade knows
+
+# Looking for a face near its last place:
+NEAR_MARGIN = 0.3  # of its width on each side
+NEAR_SIDE = 44  # pixels to which a larger face is shrunk, as the cascade needs no more
+NEAR_SCALE_FACTOR, NEAR_NEIGHBOURS = 1.15, 3  # finer and more lenient than where nothing is known yet
+NEAR_SMALLEST, NEAR_LARGEST = 0.7, 1.4  # of its last width
+UNCHANGED = 2  # grey levels, on average: where the place of a face has changed by less, the face has not moved
+SAME_FACE = 0.3  # overlap (IoU) from which on two boxes are of one face
+DOUBLE_FACE = 0.4  # overlap from which on two followed faces are one
+HOLD = 0.27  # seconds that a box stays where its face was last seen
+UNCONFIRMED = 1.0  # seconds for which a face is followed that no search of a whole frame has found again
 
 
 class FaceDetector:
-    """Finds frontal faces. Not safe to call from two threads at once."""
+    """Finds frontal faces in a whole frame. Not safe to call from two threads at once."""
 
     def __init__(self, scale_factor=LIVE_SCALE_FACTOR):
         self._scale_factor = scale_factor
@@ -30,3 +49,140 @@ class FaceDetector:
         found = self._cascade.detectMultiScale(grey, self._scale_factor, MIN_NEIGHBOURS, minSize=(side, side))
         boxes = np.asarray(found, np.int32).reshape(-1, 4)
         return boxes[np.lexsort((boxes[:, 1], boxes[:, 0]))]
+
+
+def overlaps(box, boxes):
+    """Intersection over union, 0..1, of a box (4,) with each of boxes (n, 4): (n,) floats."""
+    box, boxes = np.asarray(box, float), np.asarray(boxes, float).reshape(-1, 4)
+    low = np.maximum(box[:2], boxes[:, :2])
+    high = np.minimum(box[:2] + box[2:], boxes[:, :2] + boxes[:, 2:])
+    shared = np.clip(high - low, 0, None).prod(axis=1)
+    return shared / (box[2:].prod() + boxes[:, 2:].prod(axis=1) - shared)
+
+
+@dataclass
+class Face:
+    """A face that is followed: its identity stays while it is in the picture; box (4,) int32 is its latest."""
+
+    identity: int
+    box: np.ndarray
+    seen: float = field(repr=False)  # the moment when it was last found
+    confirmed: float = field(repr=False)  # the moment when a search of the whole frame last found it
+    around: "Surroundings | None" = field(default=None, repr=False)  # what was there when it was last looked for
+
+
+def halvings(grey):
+    """A grey frame, the same at half its size, at a quarter and so on: a list of (height, width) uint8."""
+    sizes = [grey]
+    while min(sizes[-1].shape) >= 2 * NEAR_SIDE:
+        sizes.append(cv2.resize(sizes[-1], None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA))
+    return sizes
+
+
+@dataclass
+class Surroundings:
+    """A box and what is around it, shrunk so that the box is at most NEAR_SIDE pixels wide."""
+
+    grey: np.ndarray  # (height, width) uint8
+    corner: tuple  # x and y of its upper left corner in the frame
+    scale: float  # its pixels to one of the frame
+
+    def changed(self, earlier):
+        """Whether the same box looks different from how it did in an earlier frame."""
+        if self.grey.shape != earlier.grey.shape or self.corner != earlier.corner:
+            return True
+        return cv2.norm(self.grey, earlier.grey, cv2.NORM_L1) > UNCHANGED * self.grey.size
+
+
+def surroundings(sizes, box):
+    """What is around a box (4,) in the frame whose halvings these are."""
+    x, y, width, height = (int(value) for value in box)
+    margin = round(NEAR_MARGIN * width)
+    left, top, right, bottom = max(0, x - margin), max(0, y - margin), x + width + margin, y + height + margin
+    halved = min(len(sizes) - 1, max(0, (width // NEAR_SIDE).bit_length() - 1))
+    grey = sizes[halved][top >> halved : bottom >> halved, left >> halved : right >> halved]
+    scale = min(1.0, NEAR_SIDE / (width >> halved))
+    if scale < 1:
+        grey = cv2.resize(grey, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+    return Surroundings(grey, (left, top), scale / 2**halved)
+
+
+class FaceFollower:
+    """Follows faces from frame to frame. Not safe to call from two threads at once."""
+
+    def __init__(self):
+        self._cascade = cv2.CascadeClassifier(str(CASCADE))
+        self._identities = count(1)
+        self._faces = []
+
+    def follow(self, grey, moment, found=None):
+        """The faces in the next frame, from left to right, as a list of Faces.
+
+        grey: (height, width) uint8. moment: its time in seconds, of any clock. found: boxes (n, 4) that a
+        FaceDetector found in this frame or one shortly before it, or None where there was no search.
+        """
+        if found is not None:
+            self._welcome(found, moment)
+        sizes = halvings(grey)
+        for face in self._faces:
+            around = surroundings(sizes, face.box)
+            if face.around and not around.changed(face.around):
+                face.seen = moment
+            elif (box := self._look_near(around, face.box)) is not None:
+                face.box, face.seen = box, moment
+                face.around = surroundings(sizes, box)
+        self._faces = [
+            face for face in self._faces if moment - face.seen <= HOLD and moment - face.confirmed <= UNCONFIRMED
+        ]
+        self._drop_doubles()
+        return sorted(self._faces, key=lambda face: (face.box[0], face.box[1]))
+
+    def trace_back(self, box, greys):
+        """Where a face that stands at the box was in the frames before, the latest first, until it is lost.
+
+        greys: the frames (height, width) uint8. Yields a box (4,) int32 for each of the first of them, or None where
+        it was not seen but was again before that.
+        """
+        missed = 0
+        for grey in greys:
+            earlier = self._look_near(surroundings(halvings(grey), box), box)
+            if earlier is None:
+                missed += 1
+                continue
+            yield from [None] * missed
+            missed, box = 0, earlier
+            yield box
+
+    def _welcome(self, found, moment):
+        """Confirm the faces that the search of a whole frame found again, and begin to follow the others."""
+        unknown = list(np.asarray(found, np.int32).reshape(-1, 4))
+        for face in self._faces:
+            if unknown:
+                shares = overlaps(face.box, unknown)
+                if shares.max() > SAME_FACE:
+                    unknown.pop(int(shares.argmax()))
+                    face.seen = face.confirmed = moment
+        self._faces += [Face(next(self._identities), box, moment, moment) for box in unknown]
+
+    def _drop_doubles(self):
+        """Where two followed faces have become one, keep the older."""
+        kept = []
+        for face in self._faces:
+            if not kept or overlaps(face.box, [other.box for other in kept]).max() <= DOUBLE_FACE:
+                kept.append(face)
+        self._faces = kept
+
+    def _look_near(self, around, box):
+        """The box (4,) int32 of the face that was at `box` a frame ago, or None."""
+        if min(around.grey.shape) < CASCADE_WINDOW:
+            return None
+        width = around.scale * box[2]
+        smallest, largest = max(CASCADE_WINDOW, int(NEAR_SMALLEST * width)), int(NEAR_LARGEST * width) + 1
+        hits = self._cascade.detectMultiScale(
+            around.grey, NEAR_SCALE_FACTOR, NEAR_NEIGHBOURS, 0, (smallest, smallest), (largest, largest)
+        )
+        if len(hits) == 0:
+            return None
+        boxes = np.rint(np.asarray(hits) / around.scale).astype(np.int32) + np.array([*around.corner, 0, 0], np.int32)
+        shares = overlaps(box, boxes)
+        return boxes[shares.argmax()] if shares.max() > SAME_FACE else None

@@ -10,6 +10,8 @@ import socket
 import sys
 import threading
 import webbrowser
+from concurrent.futures import ThreadPoolExecutor, wait
+from functools import lru_cache
 
 from flask import Flask, Response, jsonify, render_template
 from werkzeug.serving import WSGIRequestHandler, make_server
@@ -22,6 +24,7 @@ HOST = "127.0.0.1"
 PORT = 5000
 PORTS_TRIED = 20
 MAX_VIEWERS = 256
+MODEL_WAIT = 0.5  # seconds; a model that takes longer is being compiled, and frames are shown meanwhile
 STALL_TIMEOUT = 30  # seconds after which a viewer that takes nothing is dropped
 SEND_BUFFER = 1 << 16  # bytes the system holds for a viewer; little, so that a slow one does not see old frames
 
@@ -56,8 +59,13 @@ def multipart(shots):
     """
     yield b"--frame\r\n"
     for shot in shots:
-        head = f"Content-Type: image/jpeg\r\nContent-Length: {len(shot.jpeg)}\r\nX-Timestamp: {shot.timestamp:.6f}\r\n"
-        yield head.encode() + b"\r\n" + shot.jpeg + b"\r\n--frame\r\n"
+        yield part(shot)
+
+
+@lru_cache(maxsize=4)  # shared by all viewers
+def part(shot):
+    head = f"Content-Type: image/jpeg\r\nContent-Length: {len(shot.jpeg)}\r\nX-Timestamp: {shot.timestamp:.6f}\r\n"
+    return head.encode() + b"\r\n" + shot.jpeg + b"\r\n--frame\r\n"
 
 
 class ViewerHandler(WSGIRequestHandler):
@@ -151,21 +159,34 @@ def main(arguments=None):
 
 
 def serve(options):
-    """Serve until interrupted. Raises SourceError, ModelError, OSError where no port can be had."""
+    """Serve until interrupted. Raises SourceError, ModelError once it is known, OSError where no port can be had."""
     source, note = choose_source(options.source)
     if note:
         print(note)
     listener = listen(options.port)
-    video = camera.VideoCamera(source, FacialExpressionModel())
+    model = ThreadPoolExecutor(1).submit(FacialExpressionModel)
+    if wait([model], MODEL_WAIT).done:
+        model.result()
+    video = camera.VideoCamera(source, model)
     server = create_server(create_app(video, note), listener)
     address = f"http://{HOST}:{server.port}"
     print(f"Serving on {address} (Ctrl-C stops)", flush=True)
     if not options.no_browser:
         open_browser(address)
+    threading.Thread(target=check_model, args=(model, server), daemon=True).start()
     try:
         server.serve_forever()
     finally:
         video.close()
+    model.result()
+
+
+def check_model(model, server):
+    """Wait for the Future of a model, and stop serving where there will be none."""
+    if model.exception():
+        server.shutdown()
+    elif model.result().note:
+        print(model.result().note, flush=True)
 
 
 if __name__ == "__main__":

@@ -6,12 +6,13 @@ Keras is imported where it is used, because that takes seconds which reading a l
 
 import json
 import os
-import sys
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 
 from opencv import cv2
+from runtime import CompileError, ModelError, load_compiled, quiet_terminal
 
 # The course's order, which is alphabetical: column i of every array of probabilities is EMOTIONS[i].
 EMOTIONS = ("Angry", "Disgust", "Fear", "Happy", "Neutral", "Sad", "Surprise")
@@ -22,22 +23,11 @@ MODEL_JSON = ROOT / "model.json"
 MODEL_WEIGHTS = ROOT / "model_weights.h5"
 
 
-class ModelError(Exception):
-    """A model file that cannot be used; the message is one sentence that names the file and what to do."""
-
-
 def import_keras():
-    """Keras, without the half page that TensorFlow's C++ part writes on loading and that none of its settings stops."""
+    """Keras, without the half page that TensorFlow's C++ part writes on loading."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    sys.stderr.flush()
-    terminal = os.dup(2)
-    with open(os.devnull, "w") as nowhere:
-        os.dup2(nowhere.fileno(), 2)
-    try:
+    with quiet_terminal():
         import keras
-    finally:
-        os.dup2(terminal, 2)
-        os.close(terminal)
     return keras
 
 
@@ -82,6 +72,11 @@ def crop_face(grey, box):
     # Averaging over the area keeps a large face from aliasing; it cannot enlarge.
     interpolation = cv2.INTER_AREA if min(face.shape) > FACE_SIZE else cv2.INTER_CUBIC
     return cv2.resize(face, (FACE_SIZE, FACE_SIZE), interpolation=interpolation)
+
+
+def crop_faces(grey, boxes):
+    """The network's view of every face in a grey frame: boxes (n, 4) to (n, 48, 48) uint8; see crop_face."""
+    return np.array([crop_face(grey, box) for box in boxes], np.uint8).reshape(-1, FACE_SIZE, FACE_SIZE)
 
 
 def load_network(model_json_file, model_weights_file):
@@ -139,17 +134,30 @@ def _read_json(path):
 
 
 class FacialExpressionModel:
-    """The trained network, ready to classify faces.
+    """The trained network, ready to classify faces, in the fastest form that this machine runs.
 
+    note: a sentence about that form where it is not the usual one, else None.
     Not safe to call from two threads at once.
     """
 
     EMOTIONS_LIST = list(EMOTIONS)
 
     def __init__(self, model_json_file=MODEL_JSON, model_weights_file=MODEL_WEIGHTS):
-        """Load the network. Raises ModelError where a file is missing, damaged or does not match the other."""
-        self.network = load_network(model_json_file, model_weights_file)
-        self.predict(np.zeros((1, FACE_SIZE, FACE_SIZE), np.uint8))  # compiles, so that the first face need not wait
+        """Load the network, which the first time takes some seconds to compile.
+
+        Raises ModelError where a file is missing, damaged or does not match the other.
+        """
+        self._files = model_json_file, model_weights_file
+        try:
+            self._classify, self.note = load_compiled(*self._files)
+        except CompileError as error:
+            self._classify, self.note = self.network.predict_on_batch, f"{error} Keras itself classifies, slowly."
+        self.predict(np.zeros((1, FACE_SIZE, FACE_SIZE), np.uint8))  # so that the first face need not wait
+
+    @cached_property
+    def network(self):
+        """The Keras network of the two files, which is loaded when it is first asked for."""
+        return load_network(*self._files)
 
     def predict(self, faces):
         """Probabilities of a batch of faces.
@@ -160,7 +168,7 @@ class FacialExpressionModel:
         faces = np.asarray(faces, np.float32).reshape(-1, FACE_SIZE, FACE_SIZE, 1)
         if len(faces) == 0:
             return np.empty((0, len(EMOTIONS)), np.float32)
-        return self.network.predict_on_batch(faces)
+        return self._classify(faces)
 
     def predict_emotion(self, img):
         """The label of one face, given as (48, 48), (48, 48, 1) or (1, 48, 48, 1) with values 0..255."""

@@ -5,6 +5,7 @@
 const ASK_EVERY = 2000; // milliseconds
 const picture = document.getElementById("picture");
 const problem = document.getElementById("problem");
+const waiting = document.getElementById("waiting");
 let gone = false;
 
 function startPicture() {
@@ -16,12 +17,13 @@ function show(state) {
   const rate = `${state.fps.toFixed(state.fps < 10 ? 1 : 0)} frames a second`;
   document.getElementById("fps").textContent = state.fps ? rate : ""; // a picture has none
   document.getElementById("viewers").textContent = state.viewers === 1 ? "1 viewer" : `${state.viewers} viewers`;
-  say(state.problem ? `${state.problem} Trying again.` : "");
+  say(waiting, state.waiting || "");
+  say(problem, state.problem ? `${state.problem} Trying again.` : "");
 }
 
-function say(text) {
-  if (problem.textContent !== text) problem.textContent = text;
-  problem.hidden = !text;
+function say(place, text) {
+  if (place.textContent !== text) place.textContent = text;
+  place.hidden = !text;
 }
 
 async function ask() {
@@ -34,7 +36,8 @@ async function ask() {
   } catch {
     gone = true;
     document.getElementById("fps").textContent = document.getElementById("viewers").textContent = "";
-    say("The server has stopped. Start it again, and the picture comes back by itself.");
+    say(waiting, "");
+    say(problem, "The server has stopped. Start it again, and the picture comes back by itself.");
   }
   picture.parentElement.classList.toggle("gone", gone);
   setTimeout(ask, ASK_EVERY);

@@ -1,3 +1,5 @@
+import os
+import tempfile
 import threading
 
 import cv2
@@ -7,6 +9,8 @@ import skimage.data
 from camera import VideoCamera
 from main import create_app, create_server, listen
 from model import FacialExpressionModel
+
+os.environ["XDG_CACHE_HOME"] = tempfile.mkdtemp(prefix="cache-of-tests-")  # compiled networks, and nobody's own
 
 CLIP_SIZE, CLIP_FRAMES, CLIP_RATE = (320, 240), 30, 25
 

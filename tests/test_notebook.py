@@ -13,8 +13,9 @@ from nbclient.exceptions import CellExecutionError
 
 import recipe
 from dataset import CSV_EMOTIONS, load_dataset
-from evaluate import accuracy, predict_all, report
-from model import EMOTIONS, ROOT, FacialExpressionModel
+from evaluate import accuracy, report
+from export import try_pair
+from model import EMOTIONS, ROOT
 from opencv import cv2
 
 NOTEBOOK = ROOT / "train.ipynb"
@@ -134,7 +135,7 @@ def test_quick_run_exports_elsewhere(write, count, validation, votes, tmp_path, 
     images, labels = load_dataset(tmp_path / "faces").split(validation)
     accuracies = {}
     for run in folder.parent.iterdir():
-        probabilities = predict_all(FacialExpressionModel(run / "model.json", run / "model_weights.h5"), images)
+        probabilities = try_pair(run, images)
         name = "The better recipe" if run.name == "recipe" else "The course's recipe"
         assert f"{name}: {report(probabilities, labels)}" in printed
         accuracies[run] = accuracy(probabilities, labels)
@@ -164,8 +165,7 @@ def test_full_run_replaces_the_pair(tmp_path, monkeypatch):
 
     assert "31 faces to learn from, 4 to validate on (a tenth of Training)" in printed
     assert "The app's model.json and model_weights.h5 are now those of the " in printed
-    pair = FacialExpressionModel(tmp_path / "model.json", tmp_path / "model_weights.h5")
-    assert pair.predict(np.zeros((1, 48, 48))).shape == (1, len(EMOTIONS))
+    assert try_pair(tmp_path, np.zeros((1, 48, 48), np.uint8)).shape == (1, len(EMOTIONS))
     course, better = sorted((tmp_path / "checkpoints").iterdir())
     assert better.name == "recipe-nine-tenths"  # a run that learned from all the faces is not gone on from
     assert len((course / "history.csv").read_text().splitlines()) == 1 + 15
