@@ -3,21 +3,26 @@
 import queue
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, suppress
 from dataclasses import dataclass, field
+from itertools import chain
 
 import numpy as np
 
 from draw import draw_faces
-from faces import DOUBLE_FACE, STILL_SCALE_FACTOR, FaceDetector, FaceFollower, overlaps
+from faces import DOUBLE_FACE, STILL_SCALE_FACTOR, FaceDetector, FaceFollower, halvings, overlaps
 from model import crop_faces
 from opencv import cv2
 from smooth import ExpressionSmoother
 
-# In a recording, whole frames are searched at least once in so many frames, and sooner where the picture has changed
-# by so many grey levels on average since the last search, but not in every frame.
-SEARCH_EVERY, SEARCH_CHANGED, SEARCH_APART = 15, 6, 3
+# Of a recording, a whole frame is searched when the picture has changed by so many grey levels, on average, since the
+# last search, after a pause of so many frames. Faces of less than a share of the frame's height take most of the time;
+# where there are none, they are not looked for each time.
+CHANGED = 6
+SHORTEST_PAUSE, LONGEST_PAUSE = 3, 24
+SMALL_FACE = 0.1
 SKETCH = (64, 36)  # pixels, of a frame, to tell change by
-SEGMENTS_AHEAD = 2  # that are decoded before they are needed
+FRAMES_AHEAD = 32  # that are decoded before they are needed
 
 
 def annotate_picture(image, model):
@@ -42,7 +47,7 @@ class LiveAnnotator:
         or None. model: a FacialExpressionModel, or None, and then the faces have no expressions yet.
         """
         grey = cv2.cvtColor(image, cv2.COLOR_BGR2GRAY)
-        faces = self._follower.follow(grey, moment, found)
+        faces = self._follower.follow(halvings(grey), moment, found)
         boxes = [face.box for face in faces]
         shown = None
         if model:
@@ -57,7 +62,7 @@ class AnnotatedFrame:
     """A frame of a recording, not drawn on, and what was found in it, a row a face."""
 
     image: np.ndarray  # (height, width, 3) uint8 BGR
-    grey: np.ndarray  # (height, width) uint8
+    sizes: list  # it in grey, (height, width) uint8, and that halved again and again
     moment: float  # seconds
     identities: list = field(default_factory=list)  # n ints; a face keeps its own while it is in the picture
     boxes: list = field(default_factory=list)  # n of (4,) int32
@@ -73,65 +78,84 @@ class AnnotatedFrame:
 def annotate_recording(frames, model):
     """Yield an AnnotatedFrame for each frame of a recording, none skipped, as fast as the machine allows.
 
-    frames: an iterable of (image, moment). One thread reads ahead, another searches whole frames, and a face that is
-    found is traced back to where it first was, so that little is lost between two searches.
+    frames: an iterable of (image, moment), which is read in a thread of its own. Whole frames are searched in another,
+    always a segment ahead, and a face that is found is traced back through its segment to where it first was. The
+    same recording gives the same result, however fast the machine is.
     """
-    segments = queue.Queue(SEGMENTS_AHEAD)
-    stop = threading.Event()
-    with ThreadPoolExecutor(1) as searcher, ThreadPoolExecutor(1) as reader:
-        reading = reader.submit(_read_segments, frames, segments, stop, searcher)
+    follower, smoother, detector = FaceFollower(), ExpressionSmoother(), FaceDetector()
+    with ThreadPoolExecutor(1) as searcher, closing(_read_ahead(frames)) as ahead:
+        segments, waiting = _segments(ahead), None
+        unsearched = LONGEST_PAUSE  # frames since small faces were looked for
+        small = False  # whether there were any
+        for segment in chain(segments, [None]):
+            if segment:
+                grey, unsearched = segment[-1].sizes[0], unsearched + len(segment)
+                if small or unsearched >= LONGEST_PAUSE:
+                    search, unsearched = searcher.submit(detector.detect, grey), 0
+                else:
+                    search = searcher.submit(detector.detect, grey, SMALL_FACE)
+            if waiting:
+                current, found = waiting
+                _follow_segment(follower, current, found.result())
+                small = any(box[3] < SMALL_FACE * len(current[-1].image) for box in current[-1].boxes)
+                _classify_segment(smoother, current, model)
+                yield from current
+            waiting = segment and (segment, search)
+
+
+def _read_ahead(frames):
+    """Yield (image, moment) pairs as AnnotatedFrames, while a thread gets the next ones ready."""
+    ready, stop = queue.Queue(FRAMES_AHEAD), threading.Event()
+
+    def read():
         try:
-            follower, smoother = FaceFollower(), ExpressionSmoother()
-            while segment := segments.get():
-                frames_of_segment, search = segment
-                _follow_segment(follower, frames_of_segment, search.result())
-                _classify_segment(smoother, frames_of_segment, model)
-                yield from frames_of_segment
-            reading.result()  # raises what reading raised
+            for image, moment in frames:
+                ready.put(AnnotatedFrame(image, halvings(cv2.cvtColor(image, cv2.COLOR_BGR2GRAY)), moment))
+                if stop.is_set():
+                    return
+        finally:
+            ready.put(None)
+
+    with ThreadPoolExecutor(1) as reader:
+        reading = reader.submit(read)
+        try:
+            while frame := ready.get():
+                yield frame
+            reading.result()  # raises what the source raised
         finally:
             stop.set()
-            while not reading.done():
-                try:
-                    segments.get(timeout=0.05)
-                except queue.Empty:
-                    continue
+            while not reading.done():  # it may wait for room
+                with suppress(queue.Empty):
+                    ready.get(timeout=0.05)
 
 
-def _read_segments(frames, segments, stop, searcher):
-    """Put segments, each a list of frames and the Future of the search of its last one, and None at the end."""
-    detector, segment, sketch = FaceDetector(), [], None
-    try:
-        for image, moment in frames:
-            if stop.is_set():
-                return
-            frame = AnnotatedFrame(image, cv2.cvtColor(image, cv2.COLOR_BGR2GRAY), moment)
-            now = cv2.resize(frame.grey, SKETCH, interpolation=cv2.INTER_AREA)
-            segment.append(frame)
-            changed = sketch is None or (
-                len(segment) >= SEARCH_APART and cv2.norm(now, sketch, cv2.NORM_L1) > SEARCH_CHANGED * now.size
-            )
-            if changed or len(segment) == SEARCH_EVERY:
-                segments.put((segment, searcher.submit(detector.detect, frame.grey)))
-                segment, sketch = [], now
-        if segment:
-            segments.put((segment, searcher.submit(detector.detect, segment[-1].grey)))
-    finally:
-        segments.put(None)
+def _segments(frames):
+    """Cut a recording into segments, lists of frames, the last of each of which is to be searched."""
+    segment, searched = [], None
+    for frame in frames:
+        segment.append(frame)
+        sketch = cv2.resize(frame.sizes[-1], SKETCH, interpolation=cv2.INTER_AREA)
+        changed = searched is None or cv2.norm(sketch, searched, cv2.NORM_L1) > CHANGED * sketch.size
+        if searched is None or len(segment) >= (SHORTEST_PAUSE if changed else LONGEST_PAUSE):
+            yield segment
+            segment, searched = [], sketch
+    if segment:
+        yield segment
 
 
 def _follow_segment(follower, segment, found):
-    """Fill in identities and boxes; found: the boxes (n, 4) in the last frame of the segment."""
+    """Fill in identities and boxes; found: the boxes (n, 4) in the last frame."""
     known = set()
     for frame in segment:
-        faces = follower.follow(frame.grey, frame.moment, found if frame is segment[-1] else None)
+        last = frame is segment[-1]
+        faces = follower.follow(frame.sizes, frame.moment, found if last else None)
         frame.identities, frame.boxes = [face.identity for face in faces], [face.box for face in faces]
-        if frame is not segment[-1]:
+        if not last:
             known.update(frame.identities)
+    new = [pair for pair in zip(segment[-1].identities, segment[-1].boxes) if pair[0] not in known]
     before = segment[-2::-1]
-    for identity, box in zip(segment[-1].identities, segment[-1].boxes):
-        if identity in known:
-            continue
-        for frame, earlier in zip(before, follower.trace_back(box, (frame.grey for frame in before))):
+    for identity, box in new:
+        for frame, earlier in zip(before, follower.trace_back(box, (frame.sizes for frame in before))):
             if earlier is None:
                 continue
             if frame.boxes and overlaps(earlier, frame.boxes).max() > DOUBLE_FACE:
@@ -142,7 +166,7 @@ def _follow_segment(follower, segment, found):
 
 def _classify_segment(smoother, segment, model):
     """Fill in probabilities and expressions, with one call of the model for all faces of the segment."""
-    crops = np.concatenate([crop_faces(frame.grey, frame.boxes) for frame in segment])
+    crops = np.concatenate([crop_faces(frame.sizes[0], frame.boxes) for frame in segment])
     counts = np.cumsum([len(frame.boxes) for frame in segment])[:-1]
     for frame, probabilities in zip(segment, np.split(model.predict(crops), counts)):
         frame.probabilities = probabilities

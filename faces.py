@@ -18,7 +18,9 @@ CASCADE = Path(__file__).resolve().parent / "haarcascade_frontalface_default.xml
 # which takes two and a half times as long and finds a quarter more of the faces in stills.
 LIVE_SCALE_FACTOR, STILL_SCALE_FACTOR = 1.3, 1.1
 MIN_NEIGHBOURS = 5  # how many hits make a face; the course's
-SMALLEST_FACE = 0.05  # of the frame's height: below this a face holds too few pixels to read an expression from
+SMALLEST_FACE = (
+    0.045  # of the frame's height, so that those of a twentieth are found surely; smaller ones hold too few pixels
+)
 CASCADE_WINDOW = 24  # pixels, the smallest face that the cascade knows
 
 # Looking for a face near its last place:
@@ -40,12 +42,13 @@ class FaceDetector:
         self._scale_factor = scale_factor
         self._cascade = cv2.CascadeClassifier(str(CASCADE))
 
-    def detect(self, grey):
+    def detect(self, grey, smallest=SMALLEST_FACE):
         """The faces in a grey frame, from left to right.
 
-        grey: (height, width) uint8. Returns (n, 4) int32, a row of x, y, width, height in pixels for each face.
+        grey: (height, width) uint8. smallest: the side of the smallest face, as a share of the frame's height.
+        Returns (n, 4) int32, a row of x, y, width, height in pixels for each face.
         """
-        side = round(SMALLEST_FACE * grey.shape[0])
+        side = round(smallest * grey.shape[0])
         found = self._cascade.detectMultiScale(grey, self._scale_factor, MIN_NEIGHBOURS, minSize=(side, side))
         boxes = np.asarray(found, np.int32).reshape(-1, 4)
         return boxes[np.lexsort((boxes[:, 1], boxes[:, 0]))]
@@ -115,15 +118,14 @@ class FaceFollower:
         self._identities = count(1)
         self._faces = []
 
-    def follow(self, grey, moment, found=None):
+    def follow(self, sizes, moment, found=None):
         """The faces in the next frame, from left to right, as a list of Faces.
 
-        grey: (height, width) uint8. moment: its time in seconds, of any clock. found: boxes (n, 4) that a
+        sizes: its halvings. moment: its time in seconds, of any clock. found: boxes (n, 4) that a
         FaceDetector found in this frame or one shortly before it, or None where there was no search.
         """
         if found is not None:
             self._welcome(found, moment)
-        sizes = halvings(grey)
         for face in self._faces:
             around = surroundings(sizes, face.box)
             if face.around and not around.changed(face.around):
@@ -137,15 +139,15 @@ class FaceFollower:
         self._drop_doubles()
         return sorted(self._faces, key=lambda face: (face.box[0], face.box[1]))
 
-    def trace_back(self, box, greys):
+    def trace_back(self, box, earlier_sizes):
         """Where a face that stands at the box was in the frames before, the latest first, until it is lost.
 
-        greys: the frames (height, width) uint8. Yields a box (4,) int32 for each of the first of them, or None where
+        earlier_sizes: their halvings. Yields a box (4,) int32 for each of the first of them, or None where
         it was not seen but was again before that.
         """
         missed = 0
-        for grey in greys:
-            earlier = self._look_near(surroundings(halvings(grey), box), box)
+        for sizes in earlier_sizes:
+            earlier = self._look_near(surroundings(sizes, box), box)
             if earlier is None:
                 missed += 1
                 continue

@@ -69,6 +69,8 @@ def crop_face(grey, box):
     """
     x, y, width, height = (int(value) for value in box)
     face = grey[max(y, 0) : y + height, max(x, 0) : x + width]
+    while min(face.shape) >= 4 * FACE_SIZE:  # halving is many times faster than averaging in one go
+        face = cv2.resize(face, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
     # Averaging over the area keeps a large face from aliasing; it cannot enlarge.
     interpolation = cv2.INTER_AREA if min(face.shape) > FACE_SIZE else cv2.INTER_CUBIC
     return cv2.resize(face, (FACE_SIZE, FACE_SIZE), interpolation=interpolation)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-TIME_CONSTANT = 0.15  # seconds in which a change has come through by 63 %
+TIME_CONSTANT = 0.2  # seconds in which a change has come through by 63 %
 MARGIN = 0.15  # of probability that another expression must lead by before the label changes
 FORGET_AFTER = 2.0  # seconds
 
