@@ -19,7 +19,7 @@ from source import SourceError, describe, is_picture, parse_source, read_frames
 # or "demo".
 SOURCE = 0
 
-JPEG_QUALITY = 85  # of 100
+JPEG_QUALITY = 80  # of 100
 REPEAT_AFTER = 0.4  # seconds: a picture that stands still is given again this often, as browsers need to show it
 CARD_AFTER = 1.0  # seconds without a frame until the picture says so
 RELEASE_AFTER = 5.0  # seconds after the last viewer until the source is let go
@@ -71,7 +71,6 @@ class VideoCamera:
         self._shot_count = 0
         self._frame_times = deque(maxlen=240)
         self._given = 0  # number of the shot that get_frame() gave last
-        self.viewers = 0  # how many are watching through shots()
 
     def get_frame(self):
         """The newest annotated frame as JPEG bytes, as the course's VideoCamera gives it.
@@ -85,22 +84,16 @@ class VideoCamera:
         return shot.jpeg
 
     def shots(self):
-        """Yield Shots for one viewer: always the newest, and the same again where the picture stands still."""
+        """Yield the newest Shot, and the same again where the picture stands still."""
         number = 0
-        with self._work:
-            self.viewers += 1
-        try:
-            while shot := self._next_shot(number):
-                number = shot.number
-                yield shot
-        finally:
-            with self._work:
-                self.viewers -= 1
+        while shot := self._next_shot(number):
+            number = shot.number
+            yield shot
 
     def state(self):
         """What is being watched, as a dict for JSON.
 
-        source, frames a second, viewers, and sentences or None: what is wrong, and what labels are waiting for.
+        source, frames a second, and sentences or None: what is wrong, and what labels are waiting for.
         """
         with self._work:
             times = [moment for moment in self._frame_times if moment > time.monotonic() - RATE_OVER]
@@ -108,7 +101,6 @@ class VideoCamera:
             return {
                 "source": describe(self.source),
                 "fps": round(rate, 1),
-                "viewers": self.viewers,
                 "problem": self._problem,
                 "waiting": None if self._ready_model() else PREPARING,
             }

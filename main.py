@@ -11,27 +11,27 @@ import sys
 import threading
 import webbrowser
 from concurrent.futures import ThreadPoolExecutor, wait
-from functools import lru_cache
 
-from flask import Flask, Response, jsonify, render_template
+from flask import Flask, Response, jsonify, render_template, request
 from werkzeug.serving import WSGIRequestHandler, make_server
 
 import camera
 from model import FacialExpressionModel, ModelError
 from source import SourceError, check_source, parse_source
+from viewers import STALL_TIMEOUT, Viewers, parts
 
 HOST = "127.0.0.1"
 PORT = 5000
 PORTS_TRIED = 20
 MAX_VIEWERS = 256
 MODEL_WAIT = 0.5  # seconds; a model that takes longer is being compiled, and frames are shown meanwhile
-STALL_TIMEOUT = 30  # seconds after which a viewer that takes nothing is dropped
 SEND_BUFFER = 1 << 16  # bytes the system holds for a viewer; little, so that a slow one does not see old frames
 
 
 def create_app(video, note=None):
     """The Flask app that shows a VideoCamera. note: a sentence for the page, or None."""
     app = Flask(__name__)
+    viewers = Viewers(video)
     app.config["TRUSTED_HOSTS"] = ["127.0.0.1", "localhost", "[::1]"]  # against DNS rebinding
 
     @app.get("/")
@@ -40,38 +40,25 @@ def create_app(video, note=None):
 
     @app.get("/video_feed")
     def video_feed():
-        if video.viewers >= MAX_VIEWERS:
+        if len(viewers) >= MAX_VIEWERS:
             return Response("Too many viewers; try again in a moment.\n", 503, {"Retry-After": "5"}, "text/plain")
+        connection = request.environ.get("werkzeug.socket")  # none under another server: its thread has to send then
+        body = viewers.serve(connection) if connection else parts(video.shots())
         headers = {"Cache-Control": "no-store"}
-        return Response(multipart(video.shots()), 200, headers, "multipart/x-mixed-replace; boundary=frame")
+        return Response(body, 200, headers, "multipart/x-mixed-replace; boundary=frame")
 
     @app.get("/state")
     def state():
-        return jsonify(video.state())
+        return jsonify(video.state() | {"viewers": len(viewers)})
 
     return app
-
-
-def multipart(shots):
-    """The shots as parts of an endless multipart body.
-
-    A browser paints a part once it sees the next boundary, so each part is followed by it at once.
-    """
-    yield b"--frame\r\n"
-    for shot in shots:
-        yield part(shot)
-
-
-@lru_cache(maxsize=4)  # shared by all viewers
-def part(shot):
-    head = f"Content-Type: image/jpeg\r\nContent-Length: {len(shot.jpeg)}\r\nX-Timestamp: {shot.timestamp:.6f}\r\n"
-    return head.encode() + b"\r\n" + shot.jpeg + b"\r\n--frame\r\n"
 
 
 class ViewerHandler(WSGIRequestHandler):
     """Drops viewers that have stopped reading, keeps little in store for slow ones, and logs no requests."""
 
     timeout = STALL_TIMEOUT
+    protocol_version = "HTTP/1.0"  # 1.1 would cut a stream into chunks
 
     def setup(self):
         self.request.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER)

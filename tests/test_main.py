@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 
 import main
+import viewers
 from model import MODEL_JSON, MODEL_WEIGHTS
 
 ROOT = Path(main.__file__).parent
@@ -130,7 +131,7 @@ def test_a_viewer_that_goes_is_no_viewer(serve, clip):
 
 
 def test_a_viewer_that_stops_reading_holds_nobody_up_and_is_dropped(serve, clip, monkeypatch):
-    monkeypatch.setattr(main.ViewerHandler, "timeout", 2)
+    monkeypatch.setattr(viewers, "STALL_TIMEOUT", 2)
     address = serve(str(clip))
     stalled = socket.socket()
     stalled.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)

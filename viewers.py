@@ -1,0 +1,142 @@
+"""Sends the newest frame to any number of viewers from one thread; whoever is slow misses frames and holds nobody up.
+
+A thread a viewer, as the HTTP server would have it, spends more time on waking threads than on sending.
+"""
+
+import selectors
+import socket
+import threading
+import time
+from contextlib import closing, suppress
+from dataclasses import dataclass, field
+
+BOUNDARY = b"--frame\r\n"
+STALL_TIMEOUT = 30  # seconds after which a viewer that takes nothing is dropped
+CHECK_EVERY = 1.0  # seconds
+
+
+def part(shot):
+    """A shot as part of a multipart body, followed at once by the boundary: browsers paint it when they see that."""
+    head = f"Content-Type: image/jpeg\r\nContent-Length: {len(shot.jpeg)}\r\nX-Timestamp: {shot.timestamp:.6f}\r\n"
+    return head.encode() + b"\r\n" + shot.jpeg + b"\r\n" + BOUNDARY
+
+
+def parts(shots):
+    """The shots as an endless multipart body."""
+    yield BOUNDARY
+    for shot in shots:
+        yield part(shot)
+
+
+@dataclass(eq=False)
+class Viewer:
+    """A connection that frames are sent to."""
+
+    connection: socket.socket
+    newest: bytes = b""  # the part that was begun last
+    rest: memoryview = memoryview(b"")  # what is still to be sent of it
+    moved: float = field(default_factory=time.monotonic)  # when it last took anything
+    gone: threading.Event = field(default_factory=threading.Event)
+
+
+class Viewers:
+    """Those who watch a VideoCamera, which works while there are any."""
+
+    def __init__(self, video):
+        self._video = video
+        self._viewers = set()
+        self._newest = b""  # the part to send
+        self._lock = threading.Lock()  # guards the start of the threads
+        self._threads = []
+        self._present = threading.Event()  # somebody watches
+        self._wake, self._waker = socket.socketpair()
+        for end in (self._wake, self._waker):
+            end.setblocking(False)
+        self._selector = selectors.DefaultSelector()  # of those with a rest to send; for the sending thread alone
+        self._selector.register(self._wake, selectors.EVENT_READ)
+
+    def __len__(self):
+        return len(self._viewers)
+
+    def serve(self, connection):
+        """Yield the first boundary, and nothing more while parts go to the connection, a socket, until it ends.
+
+        The thread of whoever iterates over this rests meanwhile.
+        """
+        yield BOUNDARY
+        connection.setblocking(False)
+        viewer = Viewer(connection)
+        self._viewers.add(viewer)
+        self._present.set()
+        with self._lock:
+            if not self._threads:
+                self._threads = [threading.Thread(target=work, daemon=True) for work in (self._take, self._send)]
+                for thread in self._threads:
+                    thread.start()
+        viewer.gone.wait()
+
+    def _take(self):
+        """Take the camera's newest shot while anybody watches."""
+        closed = False
+        while not closed:
+            self._present.wait()
+            with closing(self._video.shots()) as shots:
+                closed = True
+                for shot in shots:
+                    self._newest = part(shot)
+                    with suppress(BlockingIOError):  # then it has been woken often enough
+                        self._waker.send(b"!")
+                    self._present.clear()
+                    if self._viewers:
+                        self._present.set()
+                    else:
+                        closed = False
+                        break
+        for viewer in list(self._viewers):
+            viewer.gone.set()
+
+    def _send(self):
+        """Send parts to everybody who is ready for one."""
+        while True:
+            for key, _ in self._selector.select(CHECK_EVERY):
+                if key.data:
+                    self._advance(key.data)
+                    continue
+                self._wake.recv(4096)
+                for viewer in list(self._viewers):
+                    if not viewer.rest:
+                        self._begin(viewer)
+            now = time.monotonic()
+            for key in list(self._selector.get_map().values()):
+                if key.data and now - key.data.moved > STALL_TIMEOUT:
+                    self._drop(key.data)
+
+    def _begin(self, viewer):
+        """Begin to send the newest part."""
+        viewer.newest, viewer.rest = self._newest, memoryview(self._newest)
+        self._advance(viewer, waits=False)
+
+    def _advance(self, viewer, waits=True):
+        """Send what the connection takes; waits: whether it had to wait for room before."""
+        try:
+            taken = viewer.connection.send(viewer.rest)
+        except BlockingIOError:
+            taken = 0
+        except OSError:
+            self._drop(viewer)
+            return
+        viewer.rest = viewer.rest[taken:]
+        if taken:
+            viewer.moved = time.monotonic()
+        if viewer.rest and not waits:
+            self._selector.register(viewer.connection, selectors.EVENT_WRITE, viewer)
+        if not viewer.rest and waits:
+            self._selector.unregister(viewer.connection)
+            if viewer.newest is not self._newest:
+                self._begin(viewer)
+
+    def _drop(self, viewer):
+        with suppress(KeyError):
+            self._selector.unregister(viewer.connection)
+        self._viewers.discard(viewer)
+        viewer.gone.set()
