@@ -40,14 +40,14 @@ class LiveAnnotator:
         self._follower = FaceFollower()
         self._smoother = ExpressionSmoother()
 
-    def annotate(self, image, moment, found, model):
+    def annotate(self, image, moment, model, found=None, searched=None):
         """Draw the faces and expressions on a frame, (height, width, 3) uint8 BGR, and return it in grey, undrawn.
 
-        moment: its time in seconds, of any clock. found: boxes (n, 4) of a search of this frame or one shortly before,
-        or None. model: a FacialExpressionModel, or None, and then the faces have no expressions yet.
+        moment: its time in seconds, of any clock. model: a FacialExpressionModel, or None, and then the faces have no
+        expressions yet. found: boxes (n, 4) that a search found in this frame, or in that of the moment `searched`.
         """
         grey = cv2.cvtColor(image, cv2.COLOR_BGR2GRAY)
-        faces = self._follower.follow(halvings(grey), moment, found)
+        faces = self._follower.follow(halvings(grey), moment, found, searched)
         boxes = [face.box for face in faces]
         shown = None
         if model:
@@ -155,7 +155,7 @@ def _follow_segment(follower, segment, found):
     new = [pair for pair in zip(segment[-1].identities, segment[-1].boxes) if pair[0] not in known]
     before = segment[-2::-1]
     for identity, box in new:
-        for frame, earlier in zip(before, follower.trace_back(box, (frame.sizes for frame in before))):
+        for frame, earlier in zip(before, follower.trace(box, (frame.sizes for frame in before))):
             if earlier is None:
                 continue
             if frame.boxes and overlaps(earlier, frame.boxes).max() > DOUBLE_FACE:

@@ -25,7 +25,7 @@ CARD_AFTER = 1.0  # seconds without a frame until the picture says so
 RELEASE_AFTER = 5.0  # seconds after the last viewer until the source is let go
 RETRY_FIRST, RETRY_LONGEST = 0.5, 2.0  # seconds until a lost source is opened again, doubling
 SEARCH_EVERY = 0.1  # seconds from one search of a whole frame to the next, at least
-SEARCH_SHARE = 0.35  # of one processor core that these searches may take
+SEARCH_SHARE = 0.5  # of one processor core that these searches may take
 RATE_OVER = 2.0  # seconds over which the frame rate is taken
 PREPARING = "The network is being prepared for this machine; that happens once. Labels follow in some seconds."
 BLANK = np.zeros((360, 640, 3), np.uint8)
@@ -64,8 +64,8 @@ class VideoCamera:
         self._closed = False
         self._asked = 0.0  # time.monotonic() when somebody last wanted a frame
         self._captured = None  # (timestamp, image): the newest frame that is not annotated yet
-        self._unsearched = None  # the newest annotated frame in grey, for the next search of a whole frame
-        self._found = None  # boxes (n, 4) that the last search found and nobody follows yet
+        self._unsearched = None  # (grey, moment): the newest annotated frame, for the next search of a whole frame
+        self._found = None, None  # boxes (n, 4) that the last search found, and the moment of its frame
         self._problem = None  # why there is no frame, in a sentence
         self._shot = None
         self._shot_count = 0
@@ -166,7 +166,7 @@ class VideoCamera:
             with self._work:
                 self._work.wait_for(lambda: self._closed or self._captured, CARD_AFTER / 4)
                 captured, self._captured = self._captured, None
-                found, self._found = self._found, None
+                (found, searched), self._found = self._found, (None, None)
                 if captured:
                     self._frame_times.append(time.monotonic())
             now = time.monotonic()
@@ -176,11 +176,11 @@ class VideoCamera:
             elif captured:
                 timestamp, seen = captured
                 if now - seen_at > CARD_AFTER:  # the first frame, or the first for long
-                    found = detector.detect(cv2.cvtColor(seen, cv2.COLOR_BGR2GRAY))
-                grey = annotator.annotate(seen, now, found, self._ready_model())
+                    found, searched = detector.detect(cv2.cvtColor(seen, cv2.COLOR_BGR2GRAY)), now
+                grey = annotator.annotate(seen, now, self._ready_model(), found, searched)
                 self._publish(timestamp, seen)
                 with self._work:
-                    self._unsearched = grey
+                    self._unsearched = grey, now
                     self._work.notify_all()
             elif self._wanted() and (self._problem or not self._still):
                 if now - seen_at > CARD_AFTER:
@@ -202,14 +202,15 @@ class VideoCamera:
         while not self._closed:
             with self._work:
                 self._work.wait_for(lambda: self._closed or self._unsearched is not None)
-                grey, self._unsearched = self._unsearched, None
-            if grey is None:
+                unsearched, self._unsearched = self._unsearched, None
+            if self._closed:
                 return
+            grey, moment = unsearched
             began = time.monotonic()
             found = detector.detect(grey)
             took = time.monotonic() - began
             with self._work:
-                self._found = found
+                self._found = found, moment
                 self._work.wait_for(lambda: self._closed, max(SEARCH_EVERY, took / SEARCH_SHARE) - took)
 
     def _ready_model(self):

@@ -5,6 +5,7 @@ face was takes a millisecond, so whole frames are searched now and then, and in 
 its last place. In OpenCV's own words a box is x, y, width, height in pixels.
 """
 
+from collections import deque
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
@@ -32,6 +33,7 @@ UNCHANGED = 2  # grey levels, on average: where the place of a face has changed 
 SAME_FACE = 0.3  # overlap (IoU) from which on two boxes are of one face
 DOUBLE_FACE = 0.4  # overlap from which on two followed faces are one
 HOLD = 0.27  # seconds that a box stays where its face was last seen
+REMEMBERED = 16  # frames: a search that takes longer than these last comes too late
 UNCONFIRMED = 1.0  # seconds for which a face is followed that no search of a whole frame has found again
 
 
@@ -117,15 +119,16 @@ class FaceFollower:
         self._cascade = cv2.CascadeClassifier(str(CASCADE))
         self._identities = count(1)
         self._faces = []
+        self._past = deque(maxlen=REMEMBERED)  # (moment, sizes, boxes by identity), the latest frame last
 
-    def follow(self, sizes, moment, found=None):
+    def follow(self, sizes, moment, found=None, searched=None):
         """The faces in the next frame, from left to right, as a list of Faces.
 
-        sizes: its halvings. moment: its time in seconds, of any clock. found: boxes (n, 4) that a
-        FaceDetector found in this frame or one shortly before it, or None where there was no search.
+        sizes: its halvings. moment: its time in seconds, of any clock. found: boxes (n, 4) that a FaceDetector found
+        in this frame, or in that of the moment `searched`, or None where there was no search.
         """
         if found is not None:
-            self._welcome(found, moment)
+            self._welcome(found, moment if searched is None else searched, moment)
         for face in self._faces:
             around = surroundings(sizes, face.box)
             if face.around and not around.changed(face.around):
@@ -137,34 +140,44 @@ class FaceFollower:
             face for face in self._faces if moment - face.seen <= HOLD and moment - face.confirmed <= UNCONFIRMED
         ]
         self._drop_doubles()
+        self._past.append((moment, sizes, {face.identity: face.box for face in self._faces}))
         return sorted(self._faces, key=lambda face: (face.box[0], face.box[1]))
 
-    def trace_back(self, box, earlier_sizes):
-        """Where a face that stands at the box was in the frames before, the latest first, until it is lost.
+    def trace(self, box, frames):
+        """Where a face that stands at the box is in one frame after another, forwards or backwards, until it is lost.
 
-        earlier_sizes: their halvings. Yields a box (4,) int32 for each of the first of them, or None where
-        it was not seen but was again before that.
+        frames: their halvings. Yields a box (4,) int32 for each of the first of them, or None where it was not seen
+        but was again after that.
         """
         missed = 0
-        for sizes in earlier_sizes:
-            earlier = self._look_near(surroundings(sizes, box), box)
-            if earlier is None:
+        for sizes in frames:
+            there = self._look_near(surroundings(sizes, box), box)
+            if there is None:
                 missed += 1
                 continue
             yield from [None] * missed
-            missed, box = 0, earlier
+            missed, box = 0, there
             yield box
 
-    def _welcome(self, found, moment):
+    def _welcome(self, found, searched, moment):
         """Confirm the faces that the search of a whole frame found again, and begin to follow the others."""
-        unknown = list(np.asarray(found, np.int32).reshape(-1, 4))
-        for face in self._faces:
-            if unknown:
-                shares = overlaps(face.box, unknown)
-                if shares.max() > SAME_FACE:
-                    unknown.pop(int(shares.argmax()))
-                    face.seen = face.confirmed = moment
-        self._faces += [Face(next(self._identities), box, moment, moment) for box in unknown]
+        since = [past for past in self._past if past[0] >= searched]
+        # Where the faces were in the frame that was searched, which may be some frames ago.
+        there = since[0][2] if since else {face.identity: face.box for face in self._faces}
+        faces = {face.identity: face for face in self._faces}
+        for box in np.asarray(found, np.int32).reshape(-1, 4):
+            shares = overlaps(box, list(there.values()))
+            nearest = list(there)[shares.argmax()] if len(shares) and shares.max() > SAME_FACE else None
+            if nearest in faces:
+                faces[nearest].confirmed = moment
+                if not since:
+                    faces[nearest].seen = moment
+                continue
+            seen = searched
+            for (later, *_), box_then in zip(since[1:], self.trace(box, (past[1] for past in since[1:]))):
+                if box_then is not None:
+                    box, seen = box_then, later
+            self._faces.append(Face(next(self._identities), box, seen, moment))
 
     def _drop_doubles(self):
         """Where two followed faces have become one, keep the older."""
