@@ -39,6 +39,7 @@ class LiveAnnotator:
     def __init__(self):
         self._follower = FaceFollower()
         self._smoother = ExpressionSmoother()
+        self.boxes = []  # n of (4,) int32, those of the latest frame
 
     def annotate(self, image, moment, model, found=None, searched=None):
         """Draw the faces and expressions on a frame, (height, width, 3) uint8 BGR, and return it in grey, undrawn.
@@ -48,12 +49,12 @@ class LiveAnnotator:
         """
         grey = cv2.cvtColor(image, cv2.COLOR_BGR2GRAY)
         faces = self._follower.follow(halvings(grey), moment, found, searched)
-        boxes = [face.box for face in faces]
+        self.boxes = [face.box for face in faces]
         shown = None
         if model:
             identities = [face.identity for face in faces]
-            shown = self._smoother.smooth(identities, model.predict(crop_faces(grey, boxes)), moment)
-        draw_faces(image, boxes, shown and [(each.label, each.probabilities[each.label]) for each in shown])
+            shown = self._smoother.smooth(identities, model.predict(crop_faces(grey, self.boxes)), moment)
+        draw_faces(image, self.boxes, shown and [(each.label, each.probabilities[each.label]) for each in shown])
         return grey
 
 
