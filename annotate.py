@@ -81,10 +81,11 @@ def annotate_recording(frames, model):
 
     frames: an iterable of (image, moment), which is read in a thread of its own. Whole frames are searched in another,
     always a segment ahead, and a face that is found is traced back through its segment to where it first was. The
-    same recording gives the same result, however fast the machine is.
+    same recording gives the same result, however fast the machine is. What `frames` raises is raised after the frames
+    that came before it.
     """
     follower, smoother, detector = FaceFollower(), ExpressionSmoother(), FaceDetector()
-    with ThreadPoolExecutor(1) as searcher, closing(_read_ahead(frames)) as ahead:
+    with ThreadPoolExecutor(1) as searcher, closing(_ReadAhead(frames)) as ahead:
         segments, waiting = _segments(ahead), None
         unsearched = LONGEST_PAUSE  # frames since small faces were looked for
         small = False  # whether there were any
@@ -102,32 +103,41 @@ def annotate_recording(frames, model):
                 _classify_segment(smoother, current, model)
                 yield from current
             waiting = segment and (segment, search)
+        ahead.check()
 
 
-def _read_ahead(frames):
-    """Yield (image, moment) pairs as AnnotatedFrames, while a thread gets the next ones ready."""
-    ready, stop = queue.Queue(FRAMES_AHEAD), threading.Event()
+class _ReadAhead:
+    """The frames of a recording as AnnotatedFrames, which a thread gets ready before they are asked for."""
 
-    def read():
+    def __init__(self, frames):
+        self._ready = queue.Queue(FRAMES_AHEAD)
+        self._stop = threading.Event()
+        self._reader = ThreadPoolExecutor(1)
+        self._reading = self._reader.submit(self._read, frames)
+
+    def __iter__(self):
+        while frame := self._ready.get():
+            yield frame
+
+    def check(self):
+        """Raise what reading raised."""
+        self._reading.result()
+
+    def close(self):
+        self._stop.set()
+        while not self._reading.done():  # it may wait for room
+            with suppress(queue.Empty):
+                self._ready.get(timeout=0.05)
+        self._reader.shutdown()
+
+    def _read(self, frames):
         try:
             for image, moment in frames:
-                ready.put(AnnotatedFrame(image, halvings(cv2.cvtColor(image, cv2.COLOR_BGR2GRAY)), moment))
-                if stop.is_set():
+                self._ready.put(AnnotatedFrame(image, halvings(cv2.cvtColor(image, cv2.COLOR_BGR2GRAY)), moment))
+                if self._stop.is_set():
                     return
         finally:
-            ready.put(None)
-
-    with ThreadPoolExecutor(1) as reader:
-        reading = reader.submit(read)
-        try:
-            while frame := ready.get():
-                yield frame
-            reading.result()  # raises what the source raised
-        finally:
-            stop.set()
-            while not reading.done():  # it may wait for room
-                with suppress(queue.Empty):
-                    ready.get(timeout=0.05)
+            self._ready.put(None)
 
 
 def _segments(frames):
