@@ -19,9 +19,8 @@ CASCADE = Path(__file__).resolve().parent / "haarcascade_frontalface_default.xml
 # which takes two and a half times as long and finds a quarter more of the faces in stills.
 LIVE_SCALE_FACTOR, STILL_SCALE_FACTOR = 1.3, 1.1
 MIN_NEIGHBOURS = 5  # how many hits make a face; the course's
-SMALLEST_FACE = (
-    0.045  # of the frame's height, so that those of a twentieth are found surely; smaller ones hold too few pixels
-)
+# Of the frame's height, so that faces of a twentieth are found surely; smaller ones hold too few pixels to be read.
+SMALLEST_FACE = 0.045
 CASCADE_WINDOW = 24  # pixels, the smallest face that the cascade knows
 
 # Looking for a face near its last place:

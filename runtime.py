@@ -85,8 +85,6 @@ def load_compiled(model_json_file, model_weights_file):
             return network, None
         except (OSError, ValueError):
             pass  # not there, or cut short by a full disk: it is made anew
-        except ImportError as error:
-            raise CompileError(f"LiteRT is not installed ({error}).") from error
     with tempfile.TemporaryDirectory(dir=folder, prefix="compiling-") as work:
         made = Path(work) / name
         note = _convert(model_json_file, model_weights_file, made)
@@ -98,8 +96,12 @@ def load_compiled(model_json_file, model_weights_file):
 
 
 def _content_name(*files):
-    """A file name that only the same contents, compiled in the same way, have. Raises ModelError."""
-    digest = hashlib.sha256(f"{FORMAT} {importlib.metadata.version('ai-edge-litert')}".encode())
+    """A file name that only the same contents, compiled in the same way, have. Raises ModelError, CompileError."""
+    try:
+        compiler = importlib.metadata.version("ai-edge-litert")
+    except importlib.metadata.PackageNotFoundError as error:
+        raise CompileError("LiteRT is not installed.") from error
+    digest = hashlib.sha256(f"{FORMAT} {compiler}".encode())
     for file in files:
         try:
             digest.update(Path(file).read_bytes())

@@ -105,3 +105,13 @@ def test_where_nothing_can_be_compiled_keras_classifies(cache, tmp_path, monkeyp
     model = FacialExpressionModel()
     assert "a_library_that_is_not_there" in model.note
     assert model.predict(np.zeros((2, 48, 48))).sum(axis=1) == pytest.approx([1, 1])
+
+
+def test_without_litert_keras_classifies(monkeypatch):
+    def missing(name):
+        raise runtime.importlib.metadata.PackageNotFoundError(name)
+
+    monkeypatch.setattr(runtime.importlib.metadata, "version", missing)
+    model = FacialExpressionModel()
+    assert "LiteRT is not installed" in model.note
+    assert model.predict(np.zeros((1, 48, 48))).shape == (1, 7)
