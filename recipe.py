@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from dataset import DatasetError, load_dataset, load_votes
-from evaluate import report
+from evaluate import find_and_crop, report
 from export import float32_copy, install_pair, try_pair, write_pair
 from model import EMOTIONS, FACE_SIZE, ROOT, build_model, import_keras
 from opencv import cv2
@@ -34,6 +34,7 @@ LABEL_SMOOTHING = 0.1
 DROPOUT = 0.15  # while training; the course's quarter keeps the network from learning what it could
 HELD_BACK = 0.05  # of the training faces: to choose between recipes by, and to fit the temperature on
 GENTLEST = 0.4  # the strength of augmentation, which begins at 1, at the end
+AS_FOUND = 0.5  # of the faces that the app would find in a frame are learned from as it would crop them
 STATISTICS_FACES = 4096
 
 
@@ -92,11 +93,14 @@ def augment(faces, rng, strength=1.0):
 
 
 class AugmentedBatches(keras.utils.PyDataset):
-    """Faces and targets in batches, shuffled and augmented anew for each epoch, the same in every run."""
+    """Faces and targets in batches, shuffled and augmented anew for each epoch, the same in every run.
 
-    def __init__(self, images, targets, epochs, epoch):
+    images and crops: (n, 48, 48) uint8, each face as the data set has it and as the app crops it.
+    """
+
+    def __init__(self, images, crops, targets, epochs, epoch):
         super().__init__()
-        self.images, self.targets, self.epochs, self.epoch = images, targets, epochs, epoch
+        self.images, self.crops, self.targets, self.epochs, self.epoch = images, crops, targets, epochs, epoch
         self._shuffle()
 
     def __len__(self):
@@ -105,7 +109,9 @@ class AugmentedBatches(keras.utils.PyDataset):
     def __getitem__(self, index):
         chosen = self.order[index * BATCH : (index + 1) * BATCH]
         strength = 1 - (1 - GENTLEST) * self.epoch / self.epochs
-        faces = augment(self.images[chosen], np.random.default_rng((SEED, self.epoch, index)), strength)
+        rng = np.random.default_rng((SEED, self.epoch, index))
+        as_found = rng.random((len(chosen), 1, 1)) < AS_FOUND
+        faces = augment(np.where(as_found, self.crops[chosen], self.images[chosen]), rng, strength)
         return faces[..., np.newaxis], self.targets[chosen]  # (128, 48, 48, 1), (128, 7)
 
     def on_epoch_end(self):
@@ -114,6 +120,23 @@ class AugmentedBatches(keras.utils.PyDataset):
 
     def _shuffle(self):
         self.order = np.random.default_rng((SEED, self.epoch)).permutation(len(self.images))
+
+
+def crops_of_the_app(images, folder):
+    """The faces as the app finds and crops them in a frame, and as they are where it finds none: (n, 48, 48) uint8.
+
+    Boxes of the Haar cascade are often larger, smaller or lower than the faces of FER2013 were cut. Searching takes
+    a minute for three thousand faces, so the crops are kept in the folder.
+    """
+    kept = Path(folder) / "crops.npy"
+    if not kept.exists():
+        crops = images.copy()
+        found, crops_found = find_and_crop(images)
+        crops[found] = crops_found
+        unfinished = kept.with_name("unfinished.npy")
+        np.save(unfinished, crops)
+        os.replace(unfinished, kept)
+    return np.load(kept)
 
 
 class KeepState(keras.callbacks.Callback):
@@ -139,7 +162,7 @@ def train(images, targets, validation, folder, epochs=EPOCHS):
     """Train for the given epochs, going on from the state in the folder where there is one.
 
     images (n, 48, 48) uint8, targets (n, 7), validation: images and labels that are looked at after each epoch.
-    The folder gets state.weights.h5 and history.csv. Returns the float32 network with the averaged weights.
+    The folder gets crops.npy, state.weights.h5 and history.csv. Returns the float32 network with the averaged weights.
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
@@ -171,7 +194,7 @@ def train(images, targets, validation, folder, epochs=EPOCHS):
     done = int(optimizer.iterations) // steps
     _keep_rows(folder / "history.csv", done)
     network.fit(
-        AugmentedBatches(images, targets, epochs, done),
+        AugmentedBatches(images, crops_of_the_app(images, folder), targets, epochs, done),
         initial_epoch=done,
         epochs=epochs,
         validation_data=(validation[0][..., np.newaxis], keras.utils.to_categorical(validation[1], len(EMOTIONS))),

@@ -2,11 +2,13 @@ import subprocess
 import sys
 import time
 
+import cv2
 import numpy as np
 import pytest
 
 import recipe
-from model import ROOT, build_model, import_keras
+from faces import FaceDetector
+from model import ROOT, build_model, crop_face, import_keras
 
 FACES = np.random.default_rng(3).integers(0, 256, (256, 48, 48), np.uint8)
 TARGETS = np.eye(7, dtype=np.float32)[np.arange(256) % 7]
@@ -59,6 +61,26 @@ def test_without_strength_a_face_is_only_mirrored():
     for _ in range(8):
         face = recipe.augment(smooth[np.newaxis], np.random.default_rng(_), strength=0.0)[0].astype(int)
         assert min(np.abs(face - smooth).max(), np.abs(face - smooth[:, ::-1]).max()) <= 1
+
+
+def test_half_of_the_faces_come_as_the_app_crops_them(monkeypatch):
+    monkeypatch.setattr(recipe, "augment", lambda faces, rng, strength: faces)
+    batches = recipe.AugmentedBatches(FACES, 255 - FACES, TARGETS, 1, 0)
+    faces, _ = batches[0]
+    cropped = (faces[..., 0] == 255 - FACES[batches.order[:128]]).all(axis=(1, 2))
+    assert 0.35 < cropped.mean() < 0.65
+    assert (faces[~cropped, ..., 0] == FACES[batches.order[:128]][~cropped]).all()
+
+
+def test_crops_are_those_of_the_app_and_are_kept(astronaut, tmp_path, monkeypatch):
+    grey = cv2.cvtColor(astronaut, cv2.COLOR_BGR2GRAY)
+    face = crop_face(grey, FaceDetector().detect(grey)[0])
+    images = np.stack([face, np.zeros_like(face)])
+    crops = recipe.crops_of_the_app(images, tmp_path)
+    assert 0 < np.abs(crops[0].astype(int) - face).mean() < 20
+    assert (crops[1] == 0).all()  # nobody is there
+    monkeypatch.setattr(recipe, "find_and_crop", None)
+    assert (recipe.crops_of_the_app(images, tmp_path) == crops).all()
 
 
 def test_held_back_faces_are_never_learned_from():
