@@ -1,7 +1,7 @@
 """Compiles the pair of files for LiteRT, in the fastest form that answers as the Keras network does.
 
 `runtime.py` starts this in a process of its own: python convert.py MODEL_JSON MODEL_WEIGHTS MADE. The last line that
-it prints is JSON with an `error` and a `note`, each a sentence or null.
+it prints is JSON with an `error`, a sentence or null.
 """
 
 import json
@@ -49,17 +49,14 @@ def convert(network, int8):
 
 
 def compile_pair(model_json_file, model_weights_file, made):
-    """Write the two files' network, compiled, to `made`. Returns a note or None. Raises ModelError."""
+    """Write the two files' network, compiled, to `made`. Raises ModelError."""
     network = load_network(model_json_file, model_weights_file)
-    note = None
     content = convert(network, int8=True)
     if not answers_alike(CompiledNetwork(content), network):
-        note = "This network loses too much in eight bits, so it runs in 32: right, but four times slower."
         content = convert(network, int8=False)
         if not answers_alike(CompiledNetwork(content), network):
             raise ModelError(f"{model_weights_file} gives no usable probabilities; train again with train.ipynb.")
     Path(made).write_bytes(content)
-    return note
 
 
 def end_with_parent():
@@ -70,12 +67,12 @@ def end_with_parent():
 
 def main(arguments):
     threading.Thread(target=end_with_parent, daemon=True).start()
-    answer = {"error": None, "note": None}
+    error = None
     try:
-        answer["note"] = compile_pair(*arguments)
-    except ModelError as error:
-        answer["error"] = str(error)
-    print("\n" + json.dumps(answer), flush=True)
+        compile_pair(*arguments)
+    except ModelError as problem:
+        error = str(problem)
+    print("\n" + json.dumps({"error": error}), flush=True)
     os._exit(0)  # TensorFlow takes its time to leave
 
 

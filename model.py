@@ -151,7 +151,8 @@ class FacialExpressionModel:
         """
         self._files = model_json_file, model_weights_file
         try:
-            self._classify, self.note = load_compiled(*self._files)
+            self._classify = load_compiled(*self._files)
+            self.note = self._classify.note
         except CompileError as error:
             self._classify, self.note = self.network.predict_on_batch, f"{error} Keras itself classifies, slowly."
         self.predict(np.zeros((1, FACE_SIZE, FACE_SIZE), np.uint8))  # so that the first face need not wait

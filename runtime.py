@@ -14,11 +14,14 @@ import sys
 import tempfile
 from pathlib import Path
 
+import numpy as np
+
 CONVERTER = Path(__file__).resolve().parent / "convert.py"
 CACHE_NAME = "facial-expressions"
 FORMAT = "1"  # counts up when convert.py makes something else of the same files
 KEPT = 4  # networks in the cache; the oldest go first
 THREADS = min(2, os.cpu_count() or 1)  # more do not make it faster
+IN_FULL = "This network loses too much in eight bits, so it runs in 32: right, but four times slower."
 
 
 class ModelError(Exception):
@@ -46,6 +49,7 @@ def quiet_terminal():
 class CompiledNetwork:
     """A LiteRT network: call it with faces (n, 48, 48, 1) float32 of 0..255, n at least 1, for (n, 7) float32.
 
+    note: a sentence about its form where it is not the usual one, weights of eight bits, else None.
     Not safe to call from two threads at once.
     """
 
@@ -59,6 +63,8 @@ class CompiledNetwork:
         self._input = self._interpreter.get_input_details()[0]["index"]
         self._output = self._interpreter.get_output_details()[0]["index"]
         self._count = 1
+        in_eight_bits = any(tensor["dtype"] is np.int8 for tensor in self._interpreter.get_tensor_details())
+        self.note = None if in_eight_bits else IN_FULL
 
     def __call__(self, faces):
         if len(faces) != self._count:
@@ -71,7 +77,7 @@ class CompiledNetwork:
 
 
 def load_compiled(model_json_file, model_weights_file):
-    """The pair of files as a CompiledNetwork, from the cache or compiled now, and a note about its form or None.
+    """The pair of files as a CompiledNetwork, from the cache or compiled now.
 
     Raises ModelError where the files cannot be used, CompileError where this machine cannot compile them.
     """
@@ -82,17 +88,17 @@ def load_compiled(model_json_file, model_weights_file):
         try:
             network = CompiledNetwork(cached.read_bytes())
             cached.touch()
-            return network, None
+            return network
         except (OSError, ValueError):
             pass  # not there, or cut short by a full disk: it is made anew
     with tempfile.TemporaryDirectory(dir=folder, prefix="compiling-") as work:
         made = Path(work) / name
-        note = _convert(model_json_file, model_weights_file, made)
+        _convert(model_json_file, model_weights_file, made)
         network = CompiledNetwork(made.read_bytes())
         if folder:
             os.replace(made, folder / name)
             _prune(folder)
-    return network, note
+    return network
 
 
 def _content_name(*files):
@@ -133,7 +139,7 @@ def _prune(folder):
 
 
 def _convert(model_json_file, model_weights_file, made):
-    """Have the files compiled into the file `made`. Returns a note or None. Raises ModelError, CompileError."""
+    """Have the files compiled into the file `made`. Raises ModelError, CompileError."""
     command = [
         sys.executable,
         CONVERTER,
@@ -149,7 +155,5 @@ def _convert(model_json_file, model_weights_file, made):
         reasons = complaints.read().decode(errors="replace").splitlines()
     if process.returncode != 0 or not lines:
         raise CompileError(f"The network cannot be compiled here ({(reasons or ['no reason given'])[-1]}).")
-    answer = json.loads(lines[-1])
-    if answer["error"]:
-        raise ModelError(answer["error"])
-    return answer["note"]
+    if error := json.loads(lines[-1])["error"]:
+        raise ModelError(error)

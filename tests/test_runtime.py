@@ -88,6 +88,7 @@ def test_a_network_that_eight_bits_would_change_runs_in_more(tmp_path):
     write_pair(network, tmp_path)
     model = FacialExpressionModel(tmp_path / MODEL_JSON.name, tmp_path / MODEL_WEIGHTS.name)
     assert "eight bits" in model.note
+    assert FacialExpressionModel(tmp_path / MODEL_JSON.name, tmp_path / MODEL_WEIGHTS.name).note  # from the cache, too
     patterns = convert.patterns()
     assert model.predict(patterns) == pytest.approx(network.predict_on_batch(patterns), abs=1e-3)
 
