@@ -1,11 +1,11 @@
 """The stages that turn a frame into an annotated one: find the faces, follow them, classify, smooth, draw."""
 
+import itertools
 import queue
 import threading
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, suppress
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass, field
-from itertools import chain
 
 import numpy as np
 
@@ -62,7 +62,7 @@ class LiveAnnotator:
 class AnnotatedFrame:
     """A frame of a recording, not drawn on, and what was found in it, a row a face."""
 
-    image: np.ndarray  # (height, width, 3) uint8 BGR
+    image: np.ndarray  # (height, width, 3) uint8 BGR, or (height, width) grey
     sizes: list  # it in grey, (height, width) uint8, and that halved again and again
     moment: float  # seconds
     identities: list = field(default_factory=list)  # n ints; a face keeps its own while it is in the picture
@@ -76,26 +76,31 @@ class AnnotatedFrame:
         return self.image
 
 
-def annotate_recording(frames, model):
+def annotate_recording(frames, model, threads=True):
     """Yield an AnnotatedFrame for each frame of a recording, none skipped, as fast as the machine allows.
 
-    frames: an iterable of (image, moment), which is read in a thread of its own. Whole frames are searched in another,
-    always a segment ahead, and a face that is found is traced back through its segment to where it first was. The
-    same recording gives the same result, however fast the machine is. What `frames` raises is raised after the frames
-    that came before it.
+    frames: an iterable of (image, moment), images in colour or grey. Whole frames are searched a segment ahead, and a
+    face that is found is traced back through its segment to where it first was. threads: whether reading and searching
+    have threads of their own; with or without, and however fast the machine is, the same recording gives the same
+    result. What `frames` raises is raised after the frames that came before it, without threads at once.
     """
     follower, smoother, detector = FaceFollower(), ExpressionSmoother(), FaceDetector()
-    with ThreadPoolExecutor(1) as searcher, closing(_ReadAhead(frames)) as ahead:
-        segments, waiting = _segments(ahead), None
+    with ExitStack() as stack:
+        if threads:
+            submit = stack.enter_context(ThreadPoolExecutor(1)).submit
+            ready = stack.enter_context(closing(_ReadAhead(frames)))
+        else:
+            submit, ready = _done, itertools.starmap(_prepare, frames)
+        segments, waiting = _segments(ready), None
         unsearched = LONGEST_PAUSE  # frames since small faces were looked for
         small = False  # whether there were any
-        for segment in chain(segments, [None]):
+        for segment in itertools.chain(segments, [None]):
             if segment:
                 grey, unsearched = segment[-1].sizes[0], unsearched + len(segment)
                 if small or unsearched >= LONGEST_PAUSE:
-                    search, unsearched = searcher.submit(detector.detect, grey), 0
+                    search, unsearched = submit(detector.detect, grey), 0
                 else:
-                    search = searcher.submit(detector.detect, grey, SMALL_FACE)
+                    search = submit(detector.detect, grey, SMALL_FACE)
             if waiting:
                 current, found = waiting
                 _follow_segment(follower, current, found.result())
@@ -103,7 +108,20 @@ def annotate_recording(frames, model):
                 _classify_segment(smoother, current, model)
                 yield from current
             waiting = segment and (segment, search)
-        ahead.check()
+        if threads:
+            ready.check()
+
+
+def _done(work, *arguments):
+    """A Future of work that is done at once."""
+    future = Future()
+    future.set_result(work(*arguments))
+    return future
+
+
+def _prepare(image, moment):
+    grey = image if image.ndim == 2 else cv2.cvtColor(image, cv2.COLOR_BGR2GRAY)
+    return AnnotatedFrame(image, halvings(grey), moment)
 
 
 class _ReadAhead:
@@ -133,7 +151,7 @@ class _ReadAhead:
     def _read(self, frames):
         try:
             for image, moment in frames:
-                self._ready.put(AnnotatedFrame(image, halvings(cv2.cvtColor(image, cv2.COLOR_BGR2GRAY)), moment))
+                self._ready.put(_prepare(image, moment))
                 if self._stop.is_set():
                     return
         finally:

@@ -77,10 +77,12 @@ def test_a_face_that_has_gone_is_not_drawn_for_long(astronaut, model):
 
 def test_the_same_recording_gives_the_same_result(clip, model, astronaut):
     frames = at_25_fps([scene(astronaut, 60 + 9 * (index % 20), side=90 + index) for index in range(60)])
-    runs = [list(annotate_recording(frames, model)) for _ in range(2)]
-    for one, other in zip(*runs, strict=True):
-        assert one.identities == other.identities
-        assert np.array_equal(one.boxes, other.boxes)
+    first, *others = [list(annotate_recording(frames, model, threads)) for threads in (True, True, False)]
+    for other in others:
+        for one, same in zip(first, other, strict=True):
+            assert one.identities == same.identities
+            assert np.array_equal(one.boxes, same.boxes)
+            assert np.array_equal(one.probabilities, same.probabilities)
 
 
 def test_a_source_that_fails_is_told_after_what_it_gave(astronaut, model):
