@@ -20,7 +20,7 @@ from smooth import ExpressionSmoother
 # where there are none, they are not looked for each time.
 CHANGED = 6
 SHORTEST_PAUSE, LONGEST_PAUSE = 3, 24
-SMALL_FACE = 0.1
+SMALL_FACE, SMALL_FACE_PAUSE = 0.1, 72
 SKETCH = (64, 36)  # pixels, of a frame, to tell change by
 FRAMES_AHEAD = 32  # that are decoded before they are needed
 
@@ -92,12 +92,12 @@ def annotate_recording(frames, model, threads=True):
         else:
             submit, ready = _done, itertools.starmap(_prepare, frames)
         segments, waiting = _segments(ready), None
-        unsearched = LONGEST_PAUSE  # frames since small faces were looked for
+        unsearched = SMALL_FACE_PAUSE  # frames since small faces were looked for
         small = False  # whether there were any
         for segment in itertools.chain(segments, [None]):
             if segment:
                 grey, unsearched = segment[-1].sizes[0], unsearched + len(segment)
-                if small or unsearched >= LONGEST_PAUSE:
+                if small or unsearched >= SMALL_FACE_PAUSE:
                     search, unsearched = submit(detector.detect, grey), 0
                 else:
                     search = submit(detector.detect, grey, SMALL_FACE)

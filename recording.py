@@ -1,0 +1,273 @@
+"""A saved video as frames with true times, in segments that can be read apart; and annotated frames as a video again.
+
+Frames are told by their timestamps, because no seek by frame number is exact. PyAV (FFmpeg) reads and writes.
+"""
+
+import bisect
+import heapq
+from contextlib import contextmanager
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+from av.video.reformatter import ColorRange
+
+from opencv import cv2
+from source import SourceError
+
+SEGMENT = 150  # frames that a segment has at least; it begins at a key frame, since decoding can begin nowhere else
+TIME_BASE = Fraction(1, 90_000)  # seconds, of the videos that are written
+KEY_FRAME_EVERY = 60  # frames, so that a player gets quickly to any moment
+QUALITY = {"preset": "veryfast", "crf": "20", "bf": "0", "g": str(KEY_FRAME_EVERY)}  # of x264
+FULL_RANGE = np.clip((np.arange(256) - 16) * 255 / 219 + 0.5, 0, 255).astype(np.uint8)  # of a video's brightness
+SOUND = {"aac", "mp3", "opus", "ac3", "eac3", "alac"}  # that an MP4 can take over as it is
+
+
+@dataclass(frozen=True)
+class Segment:
+    """Some frames of a recording, one after another."""
+
+    first: int  # number of its first frame in the recording, from 0
+    timestamps: tuple | None  # of its frames, in the stream's time base; None where the file has none
+    end: int | None  # timestamp of the first frame of the next segment
+
+
+@dataclass(frozen=True)
+class Recording:
+    """What there is to know about a video file before it is decoded."""
+
+    path: Path
+    time_base: Fraction  # seconds
+    start: int  # timestamp of its first frame
+    rate: Fraction  # frames a second, on average
+    segments: tuple
+    missing: int  # frames that the file says it has, and has not
+
+    @property
+    def frames(self):
+        last = self.segments[-1]
+        return last.first + len(last.timestamps or ())
+
+    def time(self, timestamp):
+        """Seconds since the first frame."""
+        return float((timestamp - self.start) * self.time_base)
+
+
+@dataclass(frozen=True)
+class Frame:
+    number: int  # from 0
+    timestamp: int  # in the recording's time base
+    image: np.ndarray  # upright: (height, width, 3) uint8 BGR, or (height, width) grey
+
+
+def scan(path):
+    """Look through a video file, without decoding it, for its Recording. Raises SourceError."""
+    with _opened(path) as (container, stream):
+        timestamps, key_frames = [], set()
+        for packet in _packets(container, stream):
+            if not packet.is_discard:
+                timestamps.append(packet.pts)
+                if packet.is_keyframe:
+                    key_frames.add(packet.pts)
+        if not timestamps:
+            raise SourceError(f"{path} is not a video that can be played; it has no frames.")
+        rate = stream.average_rate or stream.guessed_rate or Fraction(30)
+        missing = max(0, (stream.frames or 0) - len(timestamps))
+        if None in timestamps:
+            segments, start = (Segment(0, None, None),), 0
+        else:
+            timestamps = sorted(set(timestamps))
+            segments, start = _segments(timestamps, key_frames), timestamps[0]
+        return Recording(Path(path), stream.time_base, start, rate, segments, missing)
+
+
+def _segments(timestamps, key_frames):
+    """Cut sorted timestamps before key frames, into pieces that depend on nothing but the file."""
+    cuts = [0]
+    for index, timestamp in enumerate(timestamps):
+        if timestamp in key_frames and index - cuts[-1] >= SEGMENT and len(timestamps) - index >= SEGMENT:
+            cuts.append(index)
+    ends = [*cuts[1:], len(timestamps)]
+    return tuple(
+        Segment(begin, tuple(timestamps[begin:end]), timestamps[end] if end < len(timestamps) else None)
+        for begin, end in zip(cuts, ends)
+    )
+
+
+def read(recording, segment, every=1, grey=False, threads=1):
+    """Yield a segment's Frames, every so many of the recording's, in colour or in grey.
+
+    What is damaged is left out. Raises SourceError.
+    """
+    if segment.timestamps is None:
+        yield from _read_in_order(recording, every, grey, threads)
+        return
+    first = segment.timestamps[0]
+    for seek in (True, False):  # a seek may come too late; decoding from the beginning does not
+        with _opened(recording.path, threads) as (container, stream):
+            if seek and segment.first:
+                container.seek(first, stream=stream)
+            latest = first - 1
+            for frame in _decoded(container, stream):
+                if seek and segment.first and frame.pts > first:
+                    break
+                if segment.end is not None and frame.pts >= segment.end:
+                    return
+                seek = False
+                if frame.pts <= latest:  # of the segment before, or the same moment twice
+                    continue
+                latest = frame.pts
+                number = segment.first + bisect.bisect_left(segment.timestamps, frame.pts)
+                if number % every == 0:
+                    yield Frame(number, frame.pts, _upright(frame, grey))
+            if not seek:
+                return
+
+
+def _read_in_order(recording, every, grey, threads):
+    """The frames of a file without timestamps, at an even rate."""
+    period = 1 / (recording.rate * recording.time_base)
+    with _opened(recording.path, threads) as (container, stream):
+        for number, frame in enumerate(_decoded(container, stream)):
+            if number % every == 0:
+                yield Frame(number, round(number * period), _upright(frame, grey))
+
+
+@contextmanager
+def _opened(path, threads=1):
+    """The container and its video stream. Raises SourceError."""
+    try:
+        container = av.open(str(path))
+    except (av.FFmpegError, OSError) as error:
+        reason = "it is empty" if Path(path).exists() and not Path(path).stat().st_size else error.strerror
+        raise SourceError(f"{path} is not a video that can be played: {reason}.") from error
+    with container:
+        if not container.streams.video:
+            raise SourceError(f"{path} has no video in it.")
+        stream = container.streams.video[0]
+        stream.codec_context.thread_count = threads
+        yield container, stream
+
+
+def _packets(container, stream):
+    packets = container.demux(stream)
+    while True:
+        try:
+            packet = next(packets, None)
+        except av.FFmpegError:
+            return  # the file breaks off
+        if packet is None:
+            return
+        if packet.size:
+            yield packet
+
+
+def _decoded(container, stream):
+    for packet in _packets(container, stream):
+        try:
+            yield from packet.decode()
+        except av.InvalidDataError:
+            continue  # a damaged packet costs its own frames alone
+    try:
+        yield from stream.decode(None)
+    except av.FFmpegError:
+        return
+
+
+def _upright(frame, grey):
+    image = _grey(frame) if grey else _colour(frame)
+    turns = round(frame.rotation / 90) % 4
+    return np.ascontiguousarray(np.rot90(image, turns)) if turns else image
+
+
+def _colour(frame):
+    """The frame in BGR; for the usual kind of frame by OpenCV, which is faster than FFmpeg there."""
+    if _is_usual(frame) and frame.width % 2 == frame.height % 2 == 0:
+        return cv2.cvtColor(frame.to_ndarray(), cv2.COLOR_YUV2BGR_I420)
+    return frame.to_ndarray(format="bgr24")
+
+
+def _is_usual(frame):
+    return frame.format.name == "yuv420p" and frame.color_range != ColorRange.JPEG
+
+
+def _grey(frame):
+    """The frame in grey, as that of _colour would be."""
+    if not _is_usual(frame):
+        return frame.to_ndarray(format="gray")
+    plane = frame.planes[0]
+    luma = np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size)[: frame.height, : frame.width]
+    return cv2.LUT(luma, FULL_RANGE)
+
+
+def write_piece(path, recording, frames, threads=1):
+    """Write Frames as H.264 to the file `path`, with timestamps counted from the recording's start."""
+    with av.open(str(path), "w", format="nut") as container, _opened(recording.path) as (_, original):
+        stream = None
+        for frame in frames:
+            height, width = (side - side % 2 for side in frame.image.shape[:2])  # as yuv420p has them
+            if stream is None:
+                stream = container.add_stream("libx264", rate=round(recording.rate) or 1, options=QUALITY)
+                stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
+                stream.codec_context.thread_count = threads
+                stream.codec_context.time_base = TIME_BASE
+                for name in ("colorspace", "color_primaries", "color_trc"):  # they go through as they come
+                    setattr(stream.codec_context, name, getattr(original.codec_context, name))
+            image = np.ascontiguousarray(frame.image[:height, :width])
+            picture = av.VideoFrame.from_ndarray(image, format="bgr24")
+            picture.pts = round((frame.timestamp - recording.start) * recording.time_base / TIME_BASE)
+            picture.time_base = TIME_BASE
+            container.mux(stream.encode(picture))
+        if stream:
+            container.mux(stream.encode(None))
+
+
+def join_pieces(pieces, recording, made, comment):
+    """Write the pieces, files of write_piece in order, and the recording's sound as one MP4 to the file `made`."""
+    with av.open(str(made), "w", format="mp4", options={"movflags": "faststart"}) as container:
+        container.metadata["comment"] = comment
+        with av.open(str(pieces[0])) as first, _opened(recording.path) as (original, _):
+            tracks = [_picture_packets(pieces, container.add_stream_from_template(first.streams.video[0]))]
+            if original.streams.audio:
+                tracks.append(_sound_packets(original, container, recording))
+            for packet in heapq.merge(*tracks, key=lambda packet: packet.dts * packet.time_base):
+                container.mux(packet)
+
+
+def _picture_packets(pieces, stream):
+    for piece in pieces:
+        with av.open(str(piece)) as part:
+            for packet in _packets(part, part.streams.video[0]):
+                packet.stream = stream
+                yield packet
+
+
+def _sound_packets(original, container, recording):
+    """The packets of the sound, as they are where an MP4 can have them, else as AAC; time 0 is the first frame's."""
+    sound = original.streams.audio[0]
+    if sound.codec_context.name in SOUND:
+        stream = container.add_stream_from_template(sound)
+        packets = _packets(original, sound)
+    else:
+        stream = container.add_stream("aac", rate=sound.rate)
+        packets = _encoded_sound(original, sound, stream)
+    return _shifted(packets, stream, recording.start * recording.time_base)
+
+
+def _encoded_sound(original, sound, stream):
+    for frame in _decoded(original, sound):
+        yield from stream.encode(frame)
+    yield from stream.encode(None)
+
+
+def _shifted(packets, stream, seconds):
+    for packet in packets:
+        if packet.dts is None:
+            continue
+        shift = round(seconds / packet.time_base)
+        packet.pts, packet.dts = packet.pts - shift, packet.dts - shift
+        if packet.pts >= 0:
+            packet.stream = stream
+            yield packet
