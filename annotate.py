@@ -1,6 +1,7 @@
 """The stages that turn a frame into an annotated one: find the faces, follow them, classify, smooth, draw."""
 
 import itertools
+import math
 import queue
 import threading
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -13,24 +14,25 @@ from draw import draw_faces
 from faces import DOUBLE_FACE, STILL_SCALE_FACTOR, FaceDetector, FaceFollower, halvings, overlaps
 from model import crop_faces
 from opencv import cv2
-from smooth import ExpressionSmoother
+from smooth import Expression, ExpressionSmoother
 
 # Of a recording, a whole frame is searched when the picture has changed by so many grey levels, on average, since the
 # last search, after a pause of so many frames. Faces of less than a share of the frame's height take most of the time;
 # where there are none, they are not looked for each time.
 CHANGED = 6
-SHORTEST_PAUSE, LONGEST_PAUSE = 3, 24
+SHORTEST_PAUSE, LONGEST_PAUSE, LONGEST_WAIT = 3, 24, 0.9  # the last in seconds, within which a face is confirmed
 SMALL_FACE, SMALL_FACE_PAUSE = 0.1, 72
 SKETCH = (64, 36)  # pixels, of a frame, to tell change by
 FRAMES_AHEAD = 32  # that are decoded before they are needed
 
 
-def annotate_picture(image, model):
-    """Draw the faces and expressions of a single picture on it, (height, width, 3) uint8 BGR."""
+def find_in_picture(image, model):
+    """A single picture, (height, width, 3) uint8 BGR, as an AnnotatedFrame whose expressions are as they are."""
     grey = cv2.cvtColor(image, cv2.COLOR_BGR2GRAY)
     boxes = FaceDetector(STILL_SCALE_FACTOR).detect(grey)
     probabilities = model.predict(crop_faces(grey, boxes))
-    draw_faces(image, boxes, [(int(np.argmax(row)), max(row)) for row in probabilities])
+    expressions = [Expression(row, int(np.argmax(row)), 0.0) for row in probabilities]
+    return AnnotatedFrame(image, [grey], 0.0, list(range(1, len(boxes) + 1)), list(boxes), probabilities, expressions)
 
 
 class LiveAnnotator:
@@ -160,14 +162,15 @@ class _ReadAhead:
 
 def _segments(frames):
     """Cut a recording into segments, lists of frames, the last of each of which is to be searched."""
-    segment, searched = [], None
+    segment, searched, searched_at = [], None, -math.inf
     for frame in frames:
         segment.append(frame)
         sketch = cv2.resize(frame.sizes[-1], SKETCH, interpolation=cv2.INTER_AREA)
         changed = searched is None or cv2.norm(sketch, searched, cv2.NORM_L1) > CHANGED * sketch.size
-        if searched is None or len(segment) >= (SHORTEST_PAUSE if changed else LONGEST_PAUSE):
+        pause = SHORTEST_PAUSE if changed else LONGEST_PAUSE
+        if frame.moment - searched_at >= LONGEST_WAIT or len(segment) >= pause:
             yield segment
-            segment, searched = [], sketch
+            segment, searched, searched_at = [], sketch, frame.moment
     if segment:
         yield segment
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from annotate import LiveAnnotator, annotate_picture
+from annotate import LiveAnnotator, find_in_picture
 from draw import message_card
 from faces import FaceDetector
 from model import FacialExpressionModel
@@ -193,7 +193,7 @@ class VideoCamera:
             self._publish(timestamp, image)
             self._model.exception()  # waits for it
         if model := self._ready_model():
-            annotate_picture(image, model)
+            find_in_picture(image, model).draw()
         self._publish(timestamp, image)
 
     def _search(self):

@@ -20,6 +20,7 @@ SMALLEST = 0.05  # of the frame's height
 SAME, NEAR = 0.5, 0.3  # overlap of a face with its reference, and from which on a box is no stray
 STEADY_OF, STEADY = 5, 3  # a reference box counts where this many of the frames around have one there
 GRACE = 0.3  # seconds after a face came that a live picture may take
+MOMENT = 20  # frames, of one expression
 FEW = 100  # clips with fewer steady boxes are pooled
 
 
@@ -154,10 +155,18 @@ def faces(paths, model):
     return figures
 
 
+def _other_moment(frames, model):
+    """Where the last MOMENT of a clip begins that has one label, and another than the clip begins with."""
+    annotated = annotate_recording(((frame, index / 30) for index, frame in enumerate(frames)), model)
+    labels = [frame.expressions[0].label for frame in annotated]
+    steady = (index for index in range(len(labels) - MOMENT, 0, -1) if len(set(labels[index : index + MOMENT])) == 1)
+    return next(index for index in steady if labels[index] != labels[0])
+
+
 def stillness(path, model, seconds=20):
     """Changes of label while nothing but noise and a tremor changes, and the frames until a new expression shows."""
     rng, frames = np.random.default_rng(0), list(read_frames(path))
-    first, last = (back_and_forth(some) for some in (frames[:20], frames[-20:]))
+    first, last = (back_and_forth(frames[begin : begin + MOMENT]) for begin in (0, _other_moment(frames, model)))
     count = 30 * seconds
 
     def shaken():

@@ -1,8 +1,11 @@
 import os
 import tempfile
 import threading
+from fractions import Fraction
 
+import av
 import cv2
+import numpy as np
 import pytest
 import skimage.data
 
@@ -30,6 +33,40 @@ def clip(astronaut, tmp_path_factory):
         writer.write(cv2.resize(astronaut[:240, 80 - 2 * frame : 400 - 2 * frame], CLIP_SIZE))
     writer.release()
     return path
+
+
+@pytest.fixture(scope="session")
+def film():
+    """A function that writes images as an H.264 video and returns its path."""
+
+    def write(path, images, rate=25, times=None, key_frame_every=250, sound=None, faststart=False):
+        """times: of the frames, in milliseconds. sound: a codec, for silence and then, from the middle on, noise."""
+        options = {"movflags": "faststart"} if faststart else {}
+        with av.open(str(path), "w", options=options) as video:
+            stream = video.add_stream("libx264", rate=rate, options={"g": str(key_frame_every), "preset": "veryfast"})
+            stream.height, stream.width = (side - side % 2 for side in images[0].shape[:2])
+            stream.pix_fmt = "yuv420p"
+            stream.codec_context.time_base = Fraction(1, 1000)
+            heard = video.add_stream(sound, rate=44100) if sound else None
+            for index, image in enumerate(images):
+                frame = av.VideoFrame.from_ndarray(
+                    np.ascontiguousarray(image[: stream.height, : stream.width]), "bgr24"
+                )
+                frame.pts = int(times[index]) if times is not None else round(1000 * index / rate)
+                frame.time_base = Fraction(1, 1000)
+                video.mux(stream.encode(frame))
+            video.mux(stream.encode(None))
+            if heard:
+                samples = np.random.default_rng(0).integers(-9000, 9000, (1, 44100 * len(images) // rate), np.int16)
+                samples[:, : samples.shape[1] // 2] = 0
+                for begin in range(0, samples.shape[1], 1024):
+                    frame = av.AudioFrame.from_ndarray(samples[:, begin : begin + 1024], "s16", "mono")
+                    frame.rate, frame.pts = 44100, begin
+                    video.mux(heard.encode(frame))
+                video.mux(heard.encode(None))
+        return path
+
+    return write
 
 
 @pytest.fixture(scope="session")

@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 import annotate
-from annotate import annotate_picture, annotate_recording
+from annotate import annotate_recording, find_in_picture
 from faces import FaceDetector, overlaps
 
 SIZE = (640, 360)
@@ -54,6 +54,11 @@ def test_a_face_that_comes_between_two_searches_is_there_from_its_first_frame(as
     frames = at_25_fps([empty] * 12 + [scene(astronaut, 250, side=70)] * 30)
     counts = [len(frame.boxes) for frame in annotate_recording(frames, model)]
     assert counts == [0] * 12 + [1] * 30
+
+
+def test_frames_that_lie_far_apart_are_each_searched(astronaut, model):
+    frames = [(scene(astronaut, 60 + 40 * (index % 8)), float(index)) for index in range(20)]
+    assert all(len(frame.boxes) == 1 for frame in annotate_recording(frames, model))
 
 
 def test_two_faces_keep_their_identities(astronaut, model):
@@ -116,5 +121,5 @@ def test_nothing_in_gives_nothing_out(model):
 
 def test_a_picture_gets_boxes_and_labels(astronaut, model):
     image = astronaut.copy()
-    annotate_picture(image, model)
+    find_in_picture(image, model).draw()
     assert (image != astronaut).any(axis=2).mean() > 0.01

@@ -1,0 +1,241 @@
+"""One saved video or picture on its way to its outputs: looked through, its faces found, drawn, written.
+
+Each step is a function of what it is given, so that the steps of one video can run in several processes, and any of
+them again where a process was killed. Outputs are written into a folder beside them and renamed when they are whole.
+"""
+
+import os
+import shutil
+import tempfile
+import threading
+from collections.abc import Callable
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import av
+from PIL import Image, UnidentifiedImageError
+
+from annotate import annotate_recording, find_in_picture
+from draw import draw_faces
+from model import FacialExpressionModel
+from opencv import cv2
+from recording import join_pieces, read, scan, write_piece
+from source import SourceError, is_picture, read_picture
+from table import WRITERS, gather, is_table, join, to_rows
+from timeline import MARK, draw_timeline
+
+COMMENT = MARK["Software"]
+JPEG_QUALITY = 90
+_thread = threading.local()
+
+
+@dataclass(frozen=True)
+class Job:
+    """A video or picture, and the files to make of it, None where one is not wanted."""
+
+    path: Path
+    name: str  # what the table's first column says
+    annotated: Path | None  # an MP4, or a JPEG of a picture
+    table: Path | None  # .csv or .parquet
+    timeline: Path | None  # a PNG
+    every: int = 1  # so many frames are one looked at
+
+    @property
+    def outputs(self):
+        return [path for path in (self.annotated, self.timeline, self.table) if path]
+
+    @property
+    def work(self):
+        """The folder for what is not whole yet."""
+        return self.outputs[0].parent / f".{self.path.name}.analysing" if self.outputs else None
+
+
+@dataclass(frozen=True)
+class Done:
+    """What came of a job."""
+
+    frames: int  # that were looked at
+    faces: int  # followed
+    note: str | None = None  # what was wrong with it all the same
+
+
+@dataclass(frozen=True)
+class Call:
+    """A step of a job."""
+
+    function: Callable
+    arguments: tuple
+    frames: int = 0  # that it looks at
+
+
+def made_here(path):
+    """Whether an existing file is an output of this program."""
+    if path.suffix in {".csv", ".parquet"}:
+        return is_table(path)
+    if path.suffix == ".mp4":
+        try:
+            with av.open(str(path)) as container:
+                return container.metadata.get("comment") == COMMENT
+        except av.FFmpegError:
+            return False
+    try:
+        with Image.open(path) as image:
+            return image.info.get("Software") == COMMENT or image.info.get("comment") == COMMENT.encode()
+    except (UnidentifiedImageError, OSError):
+        return False
+
+
+def is_finished(job):
+    """Whether all outputs are there, made here and later than the video."""
+    changed = job.path.stat().st_mtime
+    return all(path.exists() and path.stat().st_mtime >= changed and made_here(path) for path in job.outputs)
+
+
+def model():
+    """This thread's model."""
+    if not hasattr(_thread, "model"):
+        _thread.model = FacialExpressionModel()
+    return _thread.model
+
+
+def find(job, recording, segment, threads=False):
+    """The faces of a segment, as a table.Found whose faces are numbered for themselves, and how many frames it had."""
+    numbers = []
+
+    def frames():
+        for frame in read(recording, segment, job.every, grey=True, threads=2 if threads else 1):
+            numbers.append(frame.number)
+            yield frame.image, recording.time(frame.timestamp)
+
+    return gather(zip(annotate_recording(frames(), model(), threads), numbers)), len(numbers)
+
+
+def join_found(job, recording, parts):
+    """What find gave for every segment, in order, as one table.Found, and how many frames that were."""
+    if not any(frames for _, frames in parts):
+        raise SourceError(f"{job.path} is not a video that can be played; none of its frames can be decoded.")
+    found = join((part for part, _ in parts), float(job.every / recording.rate))
+    return found, sum(frames for _, frames in parts)
+
+
+def piece(job, segment):
+    """The file for a segment's part of the annotated video."""
+    return job.work / f"{segment.first:09}.nut"
+
+
+def draw(job, recording, segment, found, threads=False):
+    """Write a segment with its faces drawn to its piece; found: its rows, smoothed and labelled."""
+    rows = found.by_frame()
+
+    def drawn():
+        for frame in read(recording, segment, job.every, threads=2 if threads else 1):
+            own = rows.get(frame.number, slice(0))
+            draw_faces(frame.image, found.boxes[own], _shown(found, own))
+            yield frame
+
+    made = piece(job, segment)
+    with tempfile.NamedTemporaryFile(dir=job.work, suffix=made.suffix, delete=False) as unfinished:
+        write_piece(unfinished.name, recording, drawn(), threads=2 if threads else 1)
+    os.replace(unfinished.name, made)
+
+
+def finish(job, recording, found, frames):
+    """Write the outputs from the joined table.Found and the pieces, and give them their names. Returns Done."""
+    last = recording.segments[-1]
+    seconds = (recording.time(last.timestamps[-1]) if last.timestamps else 0) + float(1 / recording.rate)
+    with _outputs(job) as made:
+        if job.annotated:
+            pieces = [piece(job, segment) for segment in recording.segments]
+            join_pieces([each for each in pieces if each.stat().st_size], recording, made[job.annotated], COMMENT)
+        if job.timeline:
+            draw_timeline(made[job.timeline], found, job.name, frames, seconds)
+        _write_table(job, found, made)
+    expected = -(-recording.frames // job.every)
+    lost = recording.missing + max(0, expected - frames) * job.every
+    note = f"{lost} of its frames are missing or damaged." if lost else None
+    return Done(frames, len(set(found.faces.tolist())), note)
+
+
+def steps(job):
+    """A job's steps, as a generator of lists of Calls, each list to be done in any order, that is sent their results.
+
+    Returns Done. What a step raises, or this itself (SourceError), ends the job.
+    """
+    [outcome] = yield [Call(begin, (job,))]
+    if isinstance(outcome, Done):
+        return outcome
+    recording, segments = outcome, outcome.segments
+    parts = yield [Call(find, (job, recording, each), len(each.timestamps) // job.every) for each in segments]
+    found, frames = join_found(job, recording, parts)
+    if job.annotated:
+        yield [Call(draw, (job, recording, each, rows_of(each, found))) for each in segments]
+    [done] = yield [Call(finish, (job, recording, found, frames))]
+    return done
+
+
+def begin(job):
+    """Do a short job, of one segment, and return Done; of a long one only the Recording, to share out its segments."""
+    if not is_picture(str(job.path)):
+        recording = scan(job.path)
+        if len(recording.segments) > 1:
+            start(job)
+            return recording
+    return do(job, threads=False)[0]
+
+
+def do(job, threads=True):
+    """The whole job in this process. Returns Done and the table.Found. Raises SourceError."""
+    start(job)
+    if is_picture(str(job.path)):
+        return _do_picture(job)
+    recording = scan(job.path)
+    found, frames = join_found(job, recording, [find(job, recording, each, threads) for each in recording.segments])
+    if job.annotated:
+        for each in recording.segments:
+            draw(job, recording, each, rows_of(each, found), threads)
+    return finish(job, recording, found, frames), found
+
+
+def start(job):
+    """Make room for what is not whole yet; what an interrupted run left there goes."""
+    if job.work:
+        shutil.rmtree(job.work, ignore_errors=True)
+        job.work.mkdir(parents=True)
+
+
+def rows_of(segment, found):
+    return found.between(segment.first, segment.first + len(segment.timestamps) if segment.timestamps else None)
+
+
+def _do_picture(job):
+    image = read_picture(job.path)
+    frame = find_in_picture(image, model())
+    found = join([gather([(frame, 0)])], 1.0)
+    with _outputs(job) as made:
+        if job.annotated:
+            draw_faces(image, found.boxes, _shown(found, slice(None)))
+            picture = Image.fromarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB))
+            picture.save(made[job.annotated], "JPEG", quality=JPEG_QUALITY, comment=COMMENT)
+        _write_table(job, found, made)
+    return Done(1, len(found)), found
+
+
+def _shown(found, rows):
+    return [(int(label), float(row[label])) for label, row in zip(found.labels[rows], found.smooth[rows])]
+
+
+def _write_table(job, found, made):
+    if job.table:
+        WRITERS[job.table.suffix[1:]](made[job.table], to_rows(found, job.name))
+
+
+@contextmanager
+def _outputs(job):
+    """Where to write each output; afterwards they get their names, and the folder goes."""
+    made = {path: job.work / f"whole{path.suffix}" for path in job.outputs}
+    yield made
+    for path, whole in made.items():
+        os.replace(whole, path)
+    if job.work:
+        shutil.rmtree(job.work, ignore_errors=True)

@@ -1,0 +1,275 @@
+import contextlib
+import csv
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+import time
+
+import av
+import cv2
+import numpy as np
+import pytest
+from PIL import Image
+
+import analyze
+from model import ROOT
+from source import SourceError
+from table import COLUMNS
+
+
+@pytest.fixture(scope="module")
+def moving(astronaut, film, tmp_path_factory):
+    """A clip of four segments, 14 seconds, through which her face moves to and fro."""
+    images = [np.roll(astronaut[:240, 80:400], round(30 * np.sin(index / 20)), 1) for index in range(700)]
+    return film(tmp_path_factory.mktemp("moving") / "moving.mp4", images, rate=50, key_frame_every=100)
+
+
+@pytest.fixture(scope="module")
+def short(astronaut, film, tmp_path_factory):
+    images = [astronaut[:240, 80 - index : 400 - index] for index in range(20)]
+    return film(tmp_path_factory.mktemp("short") / "short.mp4", images)
+
+
+def put(clip, *places):
+    for place in places:
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_bytes(clip.read_bytes())
+
+
+def table(path):
+    with open(path, newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def names(folder):
+    return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
+
+
+def command(*arguments):
+    return [sys.executable, str(ROOT / "analyze.py"), *map(str, arguments)]
+
+
+def test_a_clip_gets_a_video_a_table_and_a_timeline(short, tmp_path, capsys):
+    put(short, tmp_path / "clip.mp4")
+    assert analyze.main([str(tmp_path / "clip.mp4"), "--workers", "1"]) == 0
+    assert names(tmp_path) == ["clip.csv", "clip.mp4", "clip.png", "clip_annotated.mp4"]
+    assert re.search(r"http://127.0.0.1:\d+/status", capsys.readouterr().out)
+
+    rows = table(tmp_path / "clip.csv")
+    assert list(rows[0]) == COLUMNS
+    assert [int(row["frame"]) for row in rows] == list(range(20))
+    assert [float(row["time"]) for row in rows] == pytest.approx([index / 25 for index in range(20)])
+    assert {(row["video"], row["face"], row["label"]) for row in rows} == {("clip.mp4", "1", "Happy")}
+    assert float(rows[0]["x"]) < float(rows[-1]["x"])
+
+    with av.open(str(tmp_path / "clip.mp4")) as plain, av.open(str(tmp_path / "clip_annotated.mp4")) as annotated:
+        pairs = list(zip(plain.decode(video=0), annotated.decode(video=0), strict=True))
+    for row, (before, after) in zip(rows, pairs, strict=True):
+        changed = np.abs(before.to_ndarray(format="gray").astype(int) - after.to_ndarray(format="gray")) > 60
+        x, y, width, height = (int(row[name]) for name in ("x", "y", "width", "height"))
+        assert changed[max(0, y - 20) : y + height + 3, max(0, x - 2) : x + width + 3].sum() > 0.8 * changed.sum() > 50
+    assert Image.open(tmp_path / "clip.png").width > 800
+
+
+def test_what_is_finished_is_left_alone_unless_forced(short, tmp_path, capsys):
+    put(short, tmp_path / "clip.mp4")
+    arguments = [str(tmp_path), "--workers", "1", "--no-video"]
+    made = ("clip.csv", "clip.png")
+
+    def times():
+        return [(tmp_path / name).stat().st_mtime_ns for name in made]
+
+    assert analyze.main(arguments) == 0
+    first = times()
+    assert analyze.main(arguments) == 0
+    assert times() == first
+    assert "1 finished before" in capsys.readouterr().out
+    assert analyze.main([*arguments, "--force"]) == 0
+    assert all(later > earlier for later, earlier in zip(times(), first))
+    os.utime(tmp_path / "clip.mp4")  # the video has changed since
+    second = times()
+    assert analyze.main(arguments) == 0
+    assert times() != second
+
+
+def test_the_table_is_the_same_with_any_number_of_workers(moving, tmp_path):
+    for workers in (1, 3):
+        assert analyze.main([str(moving), "--out", str(tmp_path / str(workers)), "--workers", str(workers)]) == 0
+    one, three = ((tmp_path / workers / "moving.csv").read_bytes() for workers in "13")
+    assert one == three
+    rows = table(tmp_path / "1" / "moving.csv")
+    assert len({row["frame"] for row in rows}) == 700
+    assert {row["face"] for row in rows} == {"1"}  # one person, over all seams
+    assert rows == [{name: str(value) for name, value in row.items()} for row in analyze.analyze(moving)]
+    with av.open(str(tmp_path / "3" / "moving_annotated.mp4")) as container:
+        assert sum(1 for _ in container.decode(video=0)) == 700
+
+
+def test_a_killed_worker_costs_nothing(moving, short, tmp_path):
+    videos = tmp_path / "videos"
+    put(moving, videos / "moving.mp4")
+    put(short, *(videos / f"{index}.mp4" for index in range(12)))
+    assert analyze.main([str(videos), "--out", str(tmp_path / "quiet"), "--workers", "2"]) == 0
+
+    process = subprocess.Popen(
+        command(videos, "--out", tmp_path / "killed", "--workers", 2), stdout=subprocess.DEVNULL, text=True
+    )
+    killed = 0
+    while process.poll() is None:
+        time.sleep(2.5)
+        children = subprocess.run(["pgrep", "-P", str(process.pid)], capture_output=True, text=True).stdout.split()
+        workers = [pid for pid in children if "spawn_main" in command_line(pid)]
+        if killed < 4 and workers and any(names(tmp_path / "killed")):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(int(workers[-1]), signal.SIGKILL)
+                killed += 1
+    assert process.returncode == 0
+    assert killed
+    assert names(tmp_path / "killed") == names(tmp_path / "quiet")
+    for name in names(tmp_path / "quiet"):
+        if name.endswith(".csv"):
+            assert (tmp_path / "killed" / name).read_bytes() == (tmp_path / "quiet" / name).read_bytes()
+
+
+def command_line(pid):
+    try:
+        with open(f"/proc/{pid}/cmdline") as file:
+            return file.read()
+    except OSError:
+        return ""
+
+
+def test_an_interrupted_run_leaves_nothing_half_done_and_can_go_on(moving, tmp_path):
+    put(moving, tmp_path / "clip.mp4")
+    process = subprocess.Popen(command(tmp_path, "--workers", 2), stdout=subprocess.DEVNULL, start_new_session=True)
+    end = time.monotonic() + 60
+    while not list(tmp_path.glob(".*/*")) and time.monotonic() < end:
+        time.sleep(0.05)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    assert [name for name in names(tmp_path) if not name.startswith(".")] == ["clip.mp4"]
+    assert analyze.main([str(tmp_path), "--workers", "2"]) == 0
+    assert names(tmp_path) == ["clip.csv", "clip.mp4", "clip.png", "clip_annotated.mp4"]
+
+
+def test_a_broken_video_is_told_and_the_others_finish(short, tmp_path, capsys):
+    put(short, tmp_path / "a.mp4", tmp_path / "c.mp4")
+    (tmp_path / "b.mp4").write_bytes(b"not a video")
+    assert analyze.main([str(tmp_path), "--no-video", "--no-timeline", "--workers", "1"]) == 1
+    assert names(tmp_path) == ["a.csv", "a.mp4", "b.mp4", "c.csv", "c.mp4"]
+    captured = capsys.readouterr()
+    assert "2 of 3 analysed" in captured.out
+    assert "b.mp4 is not a video that can be played" in captured.err
+
+
+def test_a_folder_passes_over_its_own_outputs_and_alike_names_do_not_collide(short, picture, tmp_path):
+    videos = tmp_path / "videos"
+    put(short, videos / "a" / "clip.mp4", videos / "b" / "clip.mp4", videos / "b" / "clip.mov")
+    put(picture, videos / "photo.png")
+    for _ in range(2):
+        assert analyze.main([str(videos), "--out", str(videos / "out"), "--workers", "1"]) == 0
+        assert names(videos / "out") == [
+            *("a/clip.csv", "a/clip.png", "a/clip_annotated.mp4"),
+            *("b/clip.mov.csv", "b/clip.mov.png", "b/clip.mov_annotated.mp4"),
+            *("b/clip.mp4.csv", "b/clip.mp4.png", "b/clip.mp4_annotated.mp4"),
+            *("photo.csv", "photo_annotated.jpg"),
+        ]
+    assert table(videos / "out" / "a" / "clip.csv")[0]["video"] == "a/clip.mp4"
+
+
+def test_files_of_others_are_never_replaced(short, tmp_path, capsys):
+    put(short, tmp_path / "clip.mp4")
+    (tmp_path / "clip.csv").write_text("my,notes\n")
+    assert analyze.main([str(tmp_path / "clip.mp4"), "--force", "--workers", "1"]) == 1
+    assert (tmp_path / "clip.csv").read_text() == "my,notes\n"
+    assert "clip.csv is not from this program" in capsys.readouterr().err
+    with pytest.raises(FileExistsError, match="not from this program"):
+        analyze.analyze(tmp_path / "clip.mp4", out=tmp_path)
+
+
+def test_a_picture_is_a_row_for_each_face(picture, tmp_path):
+    assert analyze.main([str(picture), "--out", str(tmp_path), "--workers", "1"]) == 0
+    (row,) = table(tmp_path / "astronaut.csv")
+    assert (row["video"], row["frame"], row["label"]) == ("astronaut.png", "0", "Happy")
+    annotated = cv2.imread(str(tmp_path / "astronaut_annotated.jpg"))
+    assert annotated.shape == cv2.imread(str(picture)).shape
+
+
+def test_a_sample_has_the_frames_and_times_of_the_whole(short, tmp_path):
+    assert analyze.main([str(short), "--out", str(tmp_path), "--every", "6", "--workers", "1"]) == 0
+    rows = table(tmp_path / "short.csv")
+    assert [int(row["frame"]) for row in rows] == [0, 6, 12, 18]
+    assert [float(row["time"]) for row in rows] == pytest.approx([0, 0.24, 0.48, 0.72])
+
+
+def test_seldom_sampled_faces_are_not_lost(moving):
+    rows = analyze.analyze(moving, every=50)  # a frame a second
+    assert [row["frame"] for row in rows] == list(range(0, 700, 50))
+
+
+def test_from_python_nothing_is_written_unless_asked(short, tmp_path):
+    put(short, tmp_path / "clip.mp4")
+    rows = analyze.analyze(tmp_path / "clip.mp4")
+    assert names(tmp_path) == ["clip.mp4"]
+    assert len(rows) == 20
+    assert list(rows[0]) == COLUMNS
+    assert analyze.analyze(tmp_path / "clip.mp4", out=tmp_path / "out") == rows
+    assert names(tmp_path / "out") == ["clip.csv", "clip.png", "clip_annotated.mp4"]
+    with pytest.raises(SourceError, match="does not exist|No such file"):
+        analyze.analyze(tmp_path / "nothing.mp4")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["nothing.mp4"], "nothing.mp4 does not exist"),
+        (["{clip}", "--scheduler", "tcp://127.0.0.1:9"], "No scheduler answers at tcp://127.0.0.1:9"),
+    ],
+)
+def test_what_cannot_begin_ends_with_a_line(short, tmp_path, capsys, monkeypatch, arguments, message):
+    monkeypatch.setattr("cluster.CONNECT_TIMEOUT", 1)
+    put(short, tmp_path / "clip.mp4")
+    assert analyze.main([each.format(clip=tmp_path / "clip.mp4") for each in arguments]) == 2
+    assert message in capsys.readouterr().err
+
+
+def test_a_list_and_a_pattern_name_videos_too(short, tmp_path, monkeypatch):
+    put(short, tmp_path / "one.mp4", tmp_path / "two.mp4", tmp_path / "three.mp4")
+    (tmp_path / "list.txt").write_text("one.mp4\ntwo.mp4\n")
+    monkeypatch.chdir(tmp_path)
+    options = ["--no-video", "--no-timeline", "--workers", "1"]
+    assert analyze.main(["@list.txt", *options]) == 0
+    assert {name for name in names(tmp_path) if name.endswith(".csv")} == {"one.csv", "two.csv"}
+    assert analyze.main(["t*.mp4", *options]) == 0
+    assert (tmp_path / "three.csv").exists()
+
+
+def test_another_cluster_does_the_same(moving, short, tmp_path):
+    environment = {**os.environ, "PATH": f"{os.path.dirname(sys.executable)}{os.pathsep}{os.environ['PATH']}"}
+    processes = []
+
+    def launch(*arguments, until):
+        process = subprocess.Popen(
+            ["dask", *arguments], stderr=subprocess.PIPE, text=True, env=environment, cwd=tmp_path
+        )
+        processes.append(process)
+        for line in process.stderr:
+            if found := re.search(until, line):
+                threading.Thread(target=process.stderr.read, daemon=True).start()
+                return found[1]
+        raise AssertionError(f"dask {arguments} ended")
+
+    try:
+        address = launch("scheduler", "--host", "127.0.0.1", "--port", "0", "--no-dashboard", until=r"(tcp://\S+)")
+        for _ in range(2):
+            launch("worker", address, "--nthreads", "2", until=r"(Registered)")
+        assert analyze.main([str(moving), "--out", str(tmp_path / "far"), "--scheduler", address]) == 0
+    finally:
+        for process in reversed(processes):
+            process.terminate()
+            process.wait(20)
+    assert analyze.main([str(moving), "--out", str(tmp_path / "near"), "--workers", "2"]) == 0
+    assert (tmp_path / "far" / "moving.csv").read_bytes() == (tmp_path / "near" / "moving.csv").read_bytes()

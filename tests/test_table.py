@@ -1,0 +1,78 @@
+import csv
+
+import numpy as np
+import pytest
+
+from model import EMOTIONS
+from table import COLUMNS, Found, is_table, join, to_rows, write_csv, write_parquet
+
+HAPPY, SAD = EMOTIONS.index("Happy"), EMOTIONS.index("Sad")
+
+
+def found(*rows):
+    """A Found of rows (frame, face, x, expression), at 25 frames a second."""
+    frames, faces, lefts, expressions = (np.array(column) for column in zip(*rows))
+    boxes = np.stack([lefts, lefts * 0 + 50, lefts * 0 + 40, lefts * 0 + 40], axis=1)
+    probabilities = np.full((len(rows), 7), 0.02, np.float32)
+    probabilities[np.arange(len(rows)), expressions] = 0.88
+    return Found(frames, frames / 25, faces, boxes, probabilities)
+
+
+def test_a_face_keeps_its_number_over_a_seam():
+    first = found((0, 5, 10, HAPPY), (0, 2, 100, SAD), (1, 5, 12, HAPPY), (1, 2, 101, SAD))
+    second = found((2, 1, 14, HAPPY), (2, 2, 102, SAD), (2, 3, 200, SAD), (3, 1, 15, HAPPY))
+    whole = join([first, second], 1 / 25)
+    assert whole.faces.tolist() == [1, 2, 1, 2, 1, 2, 3, 1]
+
+
+def test_two_faces_on_one_place_do_not_become_one():
+    first, second = found((0, 1, 10, HAPPY)), found((1, 1, 12, HAPPY), (1, 2, 16, SAD))
+    assert join([first, second], 1 / 25).faces.tolist() == [1, 1, 2]
+
+
+def test_a_face_that_was_away_for_long_is_another():
+    first, second = found((0, 1, 10, HAPPY)), found((25, 1, 10, HAPPY))
+    assert join([first, second], 1 / 25).faces.tolist() == [1, 2]
+
+
+def test_smoothing_takes_no_notice_of_seams():
+    rows = [(frame, 1, 10 + frame, HAPPY if frame < 10 else SAD) for frame in range(30)]
+    whole = join([found(*rows)], 1 / 25)
+    cut = join([found(*rows[:7]), found(*rows[7:12]), found(*rows[12:])], 1 / 25)
+    assert np.array_equal(whole.smooth, cut.smooth)
+    assert np.array_equal(whole.labels, cut.labels)
+    assert set(whole.labels[:10].tolist()) == {HAPPY}
+    assert whole.labels[-1] == SAD
+    assert 0.02 < whole.smooth[11, SAD] < 0.5
+
+
+def test_a_recording_without_faces_has_an_empty_table(tmp_path):
+    nothing = found((0, 1, 10, HAPPY)).between(1, None)
+    whole = join([nothing, nothing], 1 / 25)
+    write_csv(tmp_path / "a.csv", to_rows(whole, "clip.mp4"))
+    assert (tmp_path / "a.csv").read_text() == ",".join(COLUMNS) + "\n"
+
+
+def test_csv_and_parquet_hold_the_same(tmp_path):
+    parquet = pytest.importorskip("pyarrow.parquet")
+    whole = join([found((0, 1, 10, HAPPY), (0, 2, 100, SAD), (3, 1, 12, SAD))], 1 / 25)
+    write_csv(tmp_path / "a.csv", to_rows(whole, "clip.mp4"))
+    write_parquet(tmp_path / "a.parquet", to_rows(whole, "clip.mp4"))
+    with open(tmp_path / "a.csv", newline="") as file:
+        from_csv = list(csv.DictReader(file))
+    from_parquet = parquet.read_table(tmp_path / "a.parquet").to_pylist()
+    assert list(from_csv[0]) == list(from_parquet[0]) == COLUMNS
+    for one, other in zip(from_csv, from_parquet, strict=True):
+        for name, value in other.items():
+            assert one[name] == value if isinstance(value, str) else float(one[name]) == pytest.approx(value)
+    assert from_csv[2]["time"] == "0.12"
+    assert (from_csv[1]["x"], from_csv[1]["label"], from_csv[1]["sad"]) == ("100", "Sad", "0.88")
+
+
+def test_only_own_tables_are_known_as_such(tmp_path):
+    whole = join([found((0, 1, 10, HAPPY))], 1 / 25)
+    write_csv(tmp_path / "a.csv", to_rows(whole, "clip.mp4"))
+    write_parquet(tmp_path / "a.parquet", to_rows(whole, "clip.mp4"))
+    (tmp_path / "b.csv").write_text("frame,label\n")
+    (tmp_path / "b.parquet").write_bytes(b"something else")
+    assert [is_table(tmp_path / name) for name in ("a.csv", "a.parquet", "b.csv", "b.parquet")] == [1, 1, 0, 0]

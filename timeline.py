@@ -1,0 +1,99 @@
+"""A picture of the expressions in a recording: how they went over time, of all faces and of each, and their shares."""
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from draw import COLOURS
+from model import EMOTIONS
+
+BINS = 300  # points in time at which the shares are drawn, at most
+SMOOTHED_OVER = 5  # of them
+FACES_SHOWN = 12  # those that are longest in the picture
+NAMED_FROM = 0.06  # of the recording's length, that a label must last to be written on its bar
+MARK = {"Software": "facial expressions"}  # by which the picture is known again
+
+
+def colour(label):
+    blue, green, red = COLOURS[EMOTIONS[label]]
+    return red / 255, green / 255, blue / 255
+
+
+def draw_timeline(path, found, title, frames, seconds):
+    """Write the picture of a table.Found as a PNG.
+
+    frames: how many were looked at. seconds: the recording's length.
+    """
+    figure = Figure(figsize=(12, 6.5), dpi=110, layout="constrained")
+    figure.suptitle(title, parse_math=False)
+    grid = figure.add_gridspec(2, 2, width_ratios=(4, 1.25), height_ratios=(1.2, 1))
+    over_time, of_each, shares = (figure.add_subplot(place) for place in (grid[0, 0], grid[1, 0], grid[:, 1]))
+    seconds = max(seconds, 1e-3)
+    _draw_over_time(over_time, found, seconds)
+    _draw_each(of_each, found, seconds, seconds / max(frames, 1))
+    _draw_shares(shares, found, frames, seconds)
+    figure.savefig(path, format="png", metadata=MARK)
+
+
+def _draw_over_time(axis, found, seconds):
+    """The faces' mean probabilities as bands on each other; a gap where no face is visible."""
+    bins = min(BINS, max(1, len(np.unique(found.times))))
+    places = np.minimum((found.times / seconds * bins).astype(int), bins - 1)
+    sums, counts = np.zeros((bins, len(EMOTIONS))), np.bincount(places, minlength=bins)
+    np.add.at(sums, places, found.smooth)
+    kernel = np.ones(min(SMOOTHED_OVER, bins))
+    sums = np.stack([np.convolve(column, kernel, "same") for column in sums.T], axis=1)
+    totals = np.convolve(counts, kernel, "same")
+    means = np.where(counts[:, None] > 0, sums / np.maximum(totals, 1)[:, None], 0)
+    times = (np.arange(bins) + 0.5) / bins * seconds
+    axis.stackplot(times, means.T, labels=EMOTIONS, colors=[colour(label) for label in range(len(EMOTIONS))])
+    axis.set(xlim=(0, seconds), ylim=(0, 1), ylabel="mean probability", title="All faces")
+    axis.legend(ncols=len(EMOTIONS), fontsize=8, loc="upper center", bbox_to_anchor=(0.5, -0.06), frameon=False)
+
+
+def _draw_each(axis, found, seconds, period):
+    """A bar for each face, while it is visible, in its labels' colours."""
+    faces, counts = np.unique(found.faces, return_counts=True)
+    shown = sorted(faces[np.argsort(-counts, kind="stable")][:FACES_SHOWN])
+    for place, face in enumerate(shown):
+        own = found.faces == face
+        for begin, end, label in _runs(found.times[own], found.labels[own], period):
+            axis.broken_barh([(begin, end - begin)], (place - 0.4, 0.8), color=colour(label), linewidth=0)
+            if end - begin > NAMED_FROM * seconds:
+                axis.text((begin + end) / 2, place, EMOTIONS[label], color="white", ha="center", va="center", size=8)
+    axis.set_yticks(range(len(shown)), [f"face {face}" for face in shown])
+    more = len(faces) - len(shown)
+    axis.set(
+        xlim=(0, seconds),
+        ylim=(max(len(shown), 1) - 0.5, -0.5),
+        xlabel="seconds",
+        title="The label of each face" + (f" ({more} more were visible for less time)" if more else ""),
+    )
+
+
+def _runs(times, labels, period):
+    """(begin, end, label) of each time span over which a face is visible with one label; frames are `period` apart."""
+    breaks = np.flatnonzero((np.diff(labels) != 0) | (np.diff(times) > 2.5 * period)) + 1
+    for begin, end in zip([0, *breaks], [*breaks, len(times)]):
+        yield times[begin], times[end - 1] + period, labels[begin]
+
+
+def _draw_shares(axis, found, frames, seconds):
+    share = np.bincount(found.labels, minlength=len(EMOTIONS)) / max(len(found), 1)
+    bars = axis.barh(EMOTIONS, share, color=[colour(label) for label in range(len(EMOTIONS))])
+    axis.bar_label(bars, [f"{each:.0%}" for each in share], padding=3)
+    axis.invert_yaxis()
+    axis.set(xlim=(0, max(0.1, 1.25 * share.max())), title="Shares of the labels")
+    axis.xaxis.set_visible(False)
+    axis.spines[["top", "right", "bottom"]].set_visible(False)
+    visible = len(np.unique(found.frames)) / max(frames, 1)
+    people = len(np.unique(found.faces))
+    lines = [
+        f"{seconds:.1f} s, {frames} frames looked at",
+        f"a face visible {visible:.0%} of the time ({visible * seconds:.1f} s)",
+        f"{people} {'face' if people == 1 else 'faces'} followed, at most {_most_at_once(found)} at once",
+    ]
+    axis.text(0, -0.06, "\n".join(lines), transform=axis.transAxes, va="top", size=9)
+
+
+def _most_at_once(found):
+    return int(np.unique(found.frames, return_counts=True)[1].max(initial=0))
