@@ -32,6 +32,7 @@ EMA_MOMENTUM = 0.999  # the exported weights are a running average over about th
 LABEL_SHARE = 0.85  # of the target is the label itself, the rest is what the votes make of it
 LABEL_SMOOTHING = 0.1
 DROPOUT = 0.15  # while training; the course's quarter keeps the network from learning what it could
+HELD_BACK_SEED = 13
 HELD_BACK = 0.05  # of the training faces: to choose between recipes by, and to fit the temperature on
 GENTLEST = 0.4  # the strength of augmentation, which begins at 1, at the end
 AS_FOUND = 0.5  # of the faces that the app would find in a frame are learned from as it would crop them
@@ -40,7 +41,8 @@ STATISTICS_FACES = 4096
 
 def hold_back(count):
     """The indices (n,) of the faces to train on and of those held back, the same in every run."""
-    order = np.random.default_rng(SEED).permutation(count)
+    # numpy never changes what this old generator draws: the committed weights have not seen the same faces tomorrow.
+    order = np.random.RandomState(HELD_BACK_SEED).permutation(count)
     held_back = math.ceil(HELD_BACK * count)
     return order[held_back:], order[:held_back]
 

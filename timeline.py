@@ -28,15 +28,15 @@ def draw_timeline(path, found, title, frames, seconds):
     grid = figure.add_gridspec(2, 2, width_ratios=(4, 1.25), height_ratios=(1.2, 1))
     over_time, of_each, shares = (figure.add_subplot(place) for place in (grid[0, 0], grid[1, 0], grid[:, 1]))
     seconds = max(seconds, 1e-3)
-    _draw_over_time(over_time, found, seconds)
+    _draw_over_time(over_time, found, frames, seconds)
     _draw_each(of_each, found, seconds, seconds / max(frames, 1))
     _draw_shares(shares, found, frames, seconds)
     figure.savefig(path, format="png", metadata=MARK)
 
 
-def _draw_over_time(axis, found, seconds):
+def _draw_over_time(axis, found, frames, seconds):
     """The faces' mean probabilities as bands on each other; a gap where no face is visible."""
-    bins = min(BINS, max(1, len(np.unique(found.times))))
+    bins = min(BINS, max(1, frames // 2))  # so that each has a frame
     places = np.minimum((found.times / seconds * bins).astype(int), bins - 1)
     sums, counts = np.zeros((bins, len(EMOTIONS))), np.bincount(places, minlength=bins)
     np.add.at(sums, places, found.smooth)
@@ -64,7 +64,7 @@ def _draw_each(axis, found, seconds, period):
     more = len(faces) - len(shown)
     axis.set(
         xlim=(0, seconds),
-        ylim=(max(len(shown), 1) - 0.5, -0.5),
+        ylim=(max(len(shown), 3) - 0.5, -0.5),
         xlabel="seconds",
         title="The label of each face" + (f" ({more} more were visible for less time)" if more else ""),
     )

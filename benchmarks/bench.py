@@ -9,7 +9,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from benchmarks import detection, serving, speed
+from benchmarks import analysis, detection, serving, speed
 from benchmarks.figures import draw_chart, machine, table
 from model import FacialExpressionModel
 from source import DEMO
@@ -22,6 +22,9 @@ def main(arguments=None):
     parser = argparse.ArgumentParser(prog="bench", description=__doc__.partition("\n")[0])
     parser.add_argument("clips", nargs="*", type=Path, default=[DEMO], help="videos (default: the demo)")
     parser.add_argument("--faces", type=Path, help="FER2013, to compare the compiled network on PublicTest")
+    parser.add_argument(
+        "--fer", metavar="PYTHON", help="the Python of an environment that has the package fer, to compare"
+    )
     parser.add_argument("--seconds", type=int, default=60, help="of each load test (default: %(default)s)")
     parser.add_argument("--minutes", type=int, default=10, help="of viewers coming and going (default: %(default)s)")
     options = parser.parse_args(arguments)
@@ -34,6 +37,10 @@ def main(arguments=None):
             ("The network on FER2013", lambda: speed.agreement(model, options.faces) if options.faces else []),
             ("Throughput", lambda: speed.throughput(model, clip, folder)),
             ("Ten faces", lambda: speed.ten_faces(model, folder)),
+            ("Saved videos", lambda: analysis.workers(clip, folder)),
+            ("Killed workers", lambda: analysis.killed(clip, folder)),
+            ("Many videos", lambda: analysis.stubs(folder)),
+            ("fer", lambda: analysis.against_fer(clip, folder, options.fer) if options.fer else []),
             ("Faces", lambda: detection.faces(options.clips, model)),
             ("Stillness", lambda: detection.stillness(clip, model)),
             ("Starting", lambda: serving.start(clip, folder)),

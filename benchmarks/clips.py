@@ -26,13 +26,14 @@ def rate_of(path):
     return cv2.VideoCapture(str(path)).get(cv2.CAP_PROP_FPS) or 30.0
 
 
-def write_h264(path, frames, rate):
+def write_h264(path, frames, rate, key_frame_every=250):
     """Write frames as an H.264 video, and return its path."""
+    options = {"crf": "20", "preset": "veryfast", "g": str(key_frame_every)}
     with av.open(str(path), "w") as video:
         stream = None
         for frame in frames:
             if stream is None:
-                stream = video.add_stream("libx264", rate=round(rate), options={"crf": "20", "preset": "veryfast"})
+                stream = video.add_stream("libx264", rate=round(rate), options=options)
                 stream.height, stream.width, stream.pix_fmt = *frame.shape[:2], "yuv420p"
             video.mux(stream.encode(av.VideoFrame.from_ndarray(frame, format="bgr24")))
         video.mux(stream.encode(None))

@@ -1,0 +1,151 @@
+"""Saved videos: what a second worker brings, what killed ones cost, what thousands weigh, and `fer` beside it."""
+
+import os
+import random
+import subprocess
+import sys
+import threading
+import time
+
+import psutil
+
+from analyze import plan
+from benchmarks.clips import HD, back_and_forth, read_frames, write_h264
+from benchmarks.figures import Figure
+from cluster import connected, run
+from model import ROOT
+
+FRAMES, FER_FRAMES = 1800, 300
+KEY_FRAME_EVERY = 60
+TURNS = 3
+CLIPS, CLIP_FRAMES, CLIP_SIZE = 500, 12, (320, 180)
+KILL_EVERY = 3.0  # seconds
+FEW_STUBS, MANY_STUBS = 100, 10_000
+# Hands out so many jobs that do nothing, and prints the most memory that driver and scheduler took, in MB.
+STUBS = """
+import resource, sys
+from pathlib import Path
+
+import cluster
+from analyze import plan
+from job import Call, Done
+
+def nothing(job):
+    return Done(1, 0)
+
+def steps(job):
+    [done] = yield [Call(nothing, (job,))]
+    return done
+
+def main():
+    cluster.steps = steps
+    jobs = plan([Path(f"/videos/{index:05}.mp4") for index in range(int(sys.argv[1]))], Path("/videos"))
+    with cluster.connected(workers=2) as client:
+        assert sum(outcome is not None for *_, outcome in cluster.run(client, jobs)) == int(sys.argv[1])
+    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+
+if __name__ == "__main__":
+    main()
+"""
+# Analyses the clip of its first argument with every output on, and prints frames a second.
+FER = """
+import sys, time
+from fer.fer import FER
+from fer.classes import Video
+detector, video = FER(), Video(sys.argv[1], outdir=sys.argv[2], tempfile=sys.argv[2] + "/made.mp4")
+began = time.time()
+found = video.analyze(detector, display=False)
+print(int(sys.argv[3]) / (time.time() - began))
+"""
+
+
+def _long_video(clip, path, count):
+    frames = back_and_forth(read_frames(clip, HD))
+    return write_h264(path, (frames[index % len(frames)] for index in range(count)), 30, KEY_FRAME_EVERY)
+
+
+def _analyse(client, paths, out, **outputs):
+    """Analyse videos into a folder. Returns frames a second."""
+    began, frames = time.perf_counter(), 0
+    for job, _, _, outcome in run(client, plan(paths, paths[0].parent, out, **outputs)):
+        if isinstance(outcome, Exception):
+            raise RuntimeError(f"{job.path}: {outcome}")
+        frames += outcome.frames if outcome else 0
+    return frames / (time.perf_counter() - began)
+
+
+def workers(clip, folder):
+    """How much faster two single-threaded workers are than one, on a video and all of its outputs."""
+    video, ratios = _long_video(clip, folder / "long.mp4", FRAMES), []
+    for turn in range(TURNS):
+        rates = []
+        for count in (1, 2):
+            with connected(workers=count) as client:
+                _analyse(client, [clip], folder / f"warm-up {turn} {count}")  # loads the network
+                rates.append(_analyse(client, [video], folder / f"{turn} {count}"))
+        print(f"  one worker {rates[0]:.0f} frames a second, two {rates[1]:.0f}")
+        ratios.append(rates[1] / rates[0])
+    return [
+        Figure("1280×720 analysed: two single-threaded workers against one", sorted(ratios)[TURNS // 2], 1.7, " times")
+    ]
+
+
+def against_fer(clip, folder, python):
+    """How much faster a video is analysed, all outputs on, than by the package `fer`, installed for another Python."""
+    video = _long_video(clip, folder / "for_fer.mp4", FER_FRAMES)
+    with connected() as client:
+        _analyse(client, [clip], folder / "ours warm-up")
+        ours = _analyse(client, [video], folder / "ours")
+    (folder / "theirs").mkdir()
+    command = [python, "-c", FER, str(video), str(folder / "theirs"), str(FER_FRAMES)]
+    output = subprocess.run(command, capture_output=True, text=True, check=True, cwd=folder).stdout
+    theirs = float(output.split()[-1])
+    print(f"  ours {ours:.0f} frames a second, fer {theirs:.1f}")
+    return [Figure("1280×720 analysed, all outputs, against `fer`", ours / theirs, 8, " times")]
+
+
+def killed(clip, folder):
+    """How many of 500 tables differ where a worker is killed every few seconds."""
+    frames = list(read_frames(clip, CLIP_SIZE))
+    videos = []
+    for index in range(CLIPS):
+        begin = index % max(1, len(frames) - CLIP_FRAMES)
+        videos.append(write_h264(folder / f"clip {index:03}.mp4", frames[begin : begin + CLIP_FRAMES], 30))
+    with connected(workers=2) as client:
+        _analyse(client, videos, folder / "quiet", video=False, timeline=False)
+    with connected(workers=2) as client:
+        stop, kills = threading.Event(), []
+
+        def kill():
+            rng = random.Random(0)
+            while not stop.wait(KILL_EVERY):
+                children = [child for child in psutil.Process().children() if "spawn_main" in "".join(child.cmdline())]
+                if children:
+                    rng.choice(children).kill()
+                    kills.append(1)
+
+        killer = threading.Thread(target=kill)
+        killer.start()
+        _analyse(client, videos, folder / "killed", video=False, timeline=False)
+        stop.set()
+        killer.join()
+    print(f"  {len(kills)} workers killed")
+    quiet, disturbed = (
+        {path.name: path.read_bytes() for path in (folder / name).glob("*.csv")} for name in ("quiet", "killed")
+    )
+    same = sum(disturbed.get(name) == content for name, content in quiet.items())
+    return [Figure(f"{CLIPS} clips with a worker killed every {KILL_EVERY:g} s: tables as without", same, CLIPS)]
+
+
+def stubs(folder):
+    """What driver and scheduler take more for ten thousand jobs than for a hundred."""
+    script, memory = folder / "stubs.py", []
+    script.write_text(STUBS)
+    for count in (FEW_STUBS, MANY_STUBS):
+        command = [sys.executable, str(script), str(count)]
+        environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+        output = subprocess.run(command, capture_output=True, text=True, check=True, env=environment).stdout
+        memory.append(float(output.split()[-1]))
+    print(f"  {memory[0]:.0f} MB for {FEW_STUBS} jobs, {memory[1]:.0f} MB for {MANY_STUBS}")
+    growth = memory[1] - memory[0]
+    return [Figure(f"driver and scheduler, {MANY_STUBS:,} jobs against {FEW_STUBS}", growth, 50, " MB more", most=True)]
