@@ -23,9 +23,10 @@ def draw_timeline(path, found, title, frames, seconds):
 
     frames: how many were looked at. seconds: the recording's length.
     """
-    figure = Figure(figsize=(12, 6.5), dpi=110, layout="constrained")
+    bars = 0.3 + 0.3 * min(max(len(set(found.faces.tolist())), 2), FACES_SHOWN)  # inches
+    figure = Figure(figsize=(12, 4.5 + bars), dpi=110, layout="constrained")
     figure.suptitle(title, parse_math=False)
-    grid = figure.add_gridspec(2, 2, width_ratios=(4, 1.25), height_ratios=(1.2, 1))
+    grid = figure.add_gridspec(2, 2, width_ratios=(4, 1.25), height_ratios=(3, bars))
     over_time, of_each, shares = (figure.add_subplot(place) for place in (grid[0, 0], grid[1, 0], grid[:, 1]))
     seconds = max(seconds, 1e-3)
     _draw_over_time(over_time, found, frames, seconds)
@@ -64,7 +65,7 @@ def _draw_each(axis, found, seconds, period):
     more = len(faces) - len(shown)
     axis.set(
         xlim=(0, seconds),
-        ylim=(max(len(shown), 3) - 0.5, -0.5),
+        ylim=(max(len(shown), 2) - 0.5, -0.5),
         xlabel="seconds",
         title="The label of each face" + (f" ({more} more were visible for less time)" if more else ""),
     )
