@@ -1,4 +1,5 @@
 import os
+import shutil
 import tempfile
 import threading
 from fractions import Fraction
@@ -8,6 +9,7 @@ import cv2
 import numpy as np
 import pytest
 import skimage.data
+from playwright.sync_api import sync_playwright
 
 from camera import VideoCamera
 from main import create_app, create_server, listen
@@ -74,6 +76,19 @@ def picture(astronaut, tmp_path_factory):
     path = tmp_path_factory.mktemp("pictures") / "astronaut.png"
     cv2.imwrite(str(path), astronaut)
     return path
+
+
+@pytest.fixture(scope="session")
+def chromium():
+    """A real Chromium, in which a test opens pages of its own."""
+    program = shutil.which("chromium")
+    if not program:
+        assert "CI" not in os.environ, "CI has a Chromium"
+        pytest.skip("there is no Chromium here")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=program)
+        yield browser
+        browser.close()
 
 
 @pytest.fixture(scope="session")

@@ -1,3 +1,4 @@
+import base64
 import contextlib
 import csv
 import os
@@ -72,6 +73,19 @@ def test_a_clip_gets_a_video_a_table_and_a_timeline(short, tmp_path, capsys):
         x, y, width, height = (int(row[name]) for name in ("x", "y", "width", "height"))
         assert changed[max(0, y - 20) : y + height + 3, max(0, x - 2) : x + width + 3].sum() > 0.8 * changed.sum() > 50
     assert Image.open(tmp_path / "clip.png").width > 800
+
+
+def test_a_browser_plays_the_annotated_video(short, tmp_path, chromium):
+    analyze.analyze(short, out=tmp_path)
+    page = chromium.new_page()
+    page.goto("data:text/html,<video muted></video>")
+    content = base64.b64encode((tmp_path / "short_annotated.mp4").read_bytes()).decode()
+    page.evaluate("content => { document.querySelector('video').src = 'data:video/mp4;base64,' + content }", content)
+    page.evaluate("() => document.querySelector('video').play()")
+    page.wait_for_function("() => document.querySelector('video').ended", timeout=20_000)
+    shown = page.evaluate("() => { const v = document.querySelector('video'); return [v.videoWidth, v.duration] }")
+    assert shown == [320, pytest.approx(0.8, abs=0.05)]
+    page.close()
 
 
 def test_what_is_finished_is_left_alone_unless_forced(short, tmp_path, capsys):
