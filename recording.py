@@ -20,7 +20,8 @@ from source import SourceError
 SEGMENT = 150  # frames that a segment has at least; it begins at a key frame, since decoding can begin nowhere else
 TIME_BASE = Fraction(1, 90_000)  # seconds, of the videos that are written
 KEY_FRAME_EVERY = 60  # frames, so that a player gets quickly to any moment
-QUALITY = {"preset": "veryfast", "crf": "20", "bf": "0", "g": str(KEY_FRAME_EVERY)}  # of x264
+# Of x264: its fastest preset takes a third of the time of "veryfast", for files 1.4 times as large of the same quality.
+QUALITY = {"preset": "ultrafast", "crf": "23", "g": str(KEY_FRAME_EVERY)}
 FULL_RANGE = np.clip((np.arange(256) - 16) * 255 / 219 + 0.5, 0, 255).astype(np.uint8)  # of a video's brightness
 SOUND = {"aac", "mp3", "opus", "ac3", "eac3", "alac"}  # that an MP4 can take over as it is
 
@@ -215,8 +216,8 @@ def write_piece(path, recording, frames, threads=1):
                 stream.codec_context.time_base = TIME_BASE
                 for name in ("colorspace", "color_primaries", "color_trc"):  # they go through as they come
                     setattr(stream.codec_context, name, getattr(original.codec_context, name))
-            image = np.ascontiguousarray(frame.image[:height, :width])
-            picture = av.VideoFrame.from_ndarray(image, format="bgr24")
+            yuv = cv2.cvtColor(frame.image[:height, :width], cv2.COLOR_BGR2YUV_I420)
+            picture = av.VideoFrame.from_ndarray(yuv, format="yuv420p")
             picture.pts = round((frame.timestamp - recording.start) * recording.time_base / TIME_BASE)
             picture.time_base = TIME_BASE
             container.mux(stream.encode(picture))
