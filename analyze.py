@@ -206,6 +206,9 @@ def main(arguments=None):
     if waiting:
         try:
             failed += work_through(waiting, options.scheduler, options.workers)
+        except KeyboardInterrupt:
+            print("Stopped. What is finished stays, and the same command goes on from there.", file=sys.stderr)
+            return 130
         except OSError as error:
             print(f"No scheduler answers at {options.scheduler} ({error}).", file=sys.stderr)
             return 2

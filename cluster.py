@@ -8,7 +8,7 @@ from contextlib import contextmanager
 import dask
 from distributed import Client, LocalCluster, as_completed
 
-from job import steps
+from job import clear, steps
 from model import ROOT
 from source import SourceError
 
@@ -109,6 +109,7 @@ def run(client, jobs):
             for other in [other for other, (owner, _) in places.items() if owner is running]:
                 del places[other]
                 other.cancel()
+            clear(running.job)
         share = 1 - running.share if outcome else STAGE_SHARE * (several > 1) / several
         running.share += share
         yield running.job, share, frames, outcome

@@ -199,9 +199,15 @@ def do(job, threads=True):
 
 def start(job):
     """Make room for what is not whole yet; what an interrupted run left there goes."""
+    clear(job)
+    if job.work:
+        job.work.mkdir(parents=True)
+
+
+def clear(job):
+    """Remove what is not whole."""
     if job.work:
         shutil.rmtree(job.work, ignore_errors=True)
-        job.work.mkdir(parents=True)
 
 
 def rows_of(segment, found):
@@ -237,5 +243,4 @@ def _outputs(job):
     yield made
     for path, whole in made.items():
         os.replace(whole, path)
-    if job.work:
-        shutil.rmtree(job.work, ignore_errors=True)
+    clear(job)

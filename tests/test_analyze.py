@@ -169,6 +169,21 @@ def test_an_interrupted_run_leaves_nothing_half_done_and_can_go_on(moving, tmp_p
     assert names(tmp_path) == ["clip.csv", "clip.mp4", "clip.png", "clip_annotated.mp4"]
 
 
+def test_ctrl_c_ends_with_a_line(moving, tmp_path):
+    put(moving, tmp_path / "clip.mp4")
+    process = subprocess.Popen(
+        command(tmp_path, "--workers", 1), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+    )
+    end = time.monotonic() + 60
+    while not list(tmp_path.glob(".*/*")) and time.monotonic() < end:
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert "Stopped. What is finished stays" in errors
+    assert "Traceback" not in errors
+
+
 def test_a_broken_video_is_told_and_the_others_finish(short, tmp_path, capsys):
     put(short, tmp_path / "a.mp4", tmp_path / "c.mp4")
     (tmp_path / "b.mp4").write_bytes(b"not a video")
