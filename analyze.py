@@ -24,7 +24,7 @@ VIDEO_SUFFIXES = {
     *(".3gp", ".avi", ".flv", ".m2ts", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".mts", ".mxf"),
     *(".ogv", ".ts", ".vob", ".webm", ".wmv"),
 }
-BAR = "{percentage:3.0f} %|{bar}| of {total} [{elapsed}, {remaining} left, {postfix}]"
+BAR = "{percentage:3.0f} %|{bar}| {elapsed}, {remaining} left{postfix}"
 
 
 def analyze(path, out=None, every=1):
@@ -123,7 +123,7 @@ class _Progress:
     """A bar with the videos done, frames a second and the time left."""
 
     def __init__(self, count):
-        self._bar = tqdm(total=count, disable=None, unit="video", bar_format=BAR)
+        self._bar = tqdm(total=count, disable=None, bar_format=BAR)
         self._frames, self._began = 0, time.monotonic()
 
     def add(self, share, frames):
