@@ -35,28 +35,32 @@ def find_in_picture(image, model):
     return AnnotatedFrame(image, [grey], 0.0, list(range(1, len(boxes) + 1)), list(boxes), probabilities, expressions)
 
 
+def labels_of(expressions):
+    """What draw_faces writes of expressions, or None."""
+    return expressions and [(each.label, each.probabilities[each.label]) for each in expressions]
+
+
 class LiveAnnotator:
     """Annotates frames as they come, one by one. Not safe to call from two threads at once."""
 
     def __init__(self):
         self._follower = FaceFollower()
         self._smoother = ExpressionSmoother()
-        self.boxes = []  # n of (4,) int32, those of the latest frame
+        self.numbers, self.boxes, self.expressions = [], [], None  # of the latest frame's faces; see annotate
 
     def annotate(self, image, moment, model, found=None, searched=None):
-        """Draw the faces and expressions on a frame, (height, width, 3) uint8 BGR, and return it in grey, undrawn.
+        """Find the faces and expressions in a frame, (height, width, 3) uint8 BGR, and return it in grey.
 
         moment: its time in seconds, of any clock. model: a FacialExpressionModel, or None, and then the faces have no
         expressions yet. found: boxes (n, 4) that a search found in this frame, or in that of the moment `searched`.
         """
         grey = cv2.cvtColor(image, cv2.COLOR_BGR2GRAY)
         faces = self._follower.follow(halvings(grey), moment, found, searched)
-        self.boxes = [face.box for face in faces]
-        shown = None
+        self.numbers, self.boxes = [face.identity for face in faces], [face.box for face in faces]
+        self.expressions = None
         if model:
-            identities = [face.identity for face in faces]
-            shown = self._smoother.smooth(identities, model.predict(crop_faces(grey, self.boxes)), moment)
-        draw_faces(image, self.boxes, shown and [(each.label, each.probabilities[each.label]) for each in shown])
+            probabilities = model.predict(crop_faces(grey, self.boxes))
+            self.expressions = self._smoother.smooth(self.numbers, probabilities, moment)
         return grey
 
 
@@ -74,7 +78,7 @@ class AnnotatedFrame:
 
     def draw(self):
         """Draw boxes and expressions on the image, and return it."""
-        draw_faces(self.image, self.boxes, [(each.label, each.probabilities[each.label]) for each in self.expressions])
+        draw_faces(self.image, self.boxes, self.identities, labels_of(self.expressions))
         return self.image
 
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from annotate import LiveAnnotator, find_in_picture
-from draw import message_card
+from annotate import LiveAnnotator, find_in_picture, labels_of
+from draw import draw_faces, message_card
 from faces import FaceDetector
 from model import FacialExpressionModel
 from opencv import cv2
@@ -31,6 +31,16 @@ PREPARING = "The network is being prepared for this machine; that happens once. 
 BLANK = np.zeros((360, 640, 3), np.uint8)
 
 
+@dataclass(frozen=True)
+class Seen:
+    """A face in a frame."""
+
+    number: int  # stays its own while it is in the picture
+    box: tuple  # x, y, width, height in pixels
+    probabilities: tuple | None  # seven, smoothed, 0..1; None while there is no model
+    label: int | None  # index into EMOTIONS
+
+
 @dataclass(frozen=True, eq=False)
 class Shot:
     """An annotated frame as viewers get it."""
@@ -38,6 +48,21 @@ class Shot:
     number: int  # counts up by one from 1
     timestamp: float  # time.time() when the frame left the source
     jpeg: bytes
+    size: tuple = (0, 0)  # width and height in pixels
+    faces: tuple = ()  # of Seen
+
+
+def seen_faces(numbers, boxes, expressions):
+    """A tuple of Seen from what annotate found; expressions: smooth.Expressions, or None while there is no model."""
+    return tuple(
+        Seen(
+            number,
+            tuple(int(value) for value in box),
+            expressions and tuple(float(value) for value in expressions[index].probabilities),
+            expressions and expressions[index].label,
+        )
+        for index, (number, box) in enumerate(zip(numbers, boxes))
+    )
 
 
 class VideoCamera:
@@ -55,6 +80,7 @@ class VideoCamera:
         cannot be opened raises nothing: the picture says so, and it is tried again.
         """
         self.source = parse_source(SOURCE if source is None else source)
+        self.settings = {"mirror": False, "boxes": True, "labels": True}  # of the picture that all see
         self._still = is_picture(self.source)  # one frame is all that it gives
         self._model = model or FacialExpressionModel()
         self._threads = []
@@ -63,6 +89,7 @@ class VideoCamera:
         self._published = threading.Condition(lock)  # something for the viewers to see
         self._closed = False
         self._asked = 0.0  # time.monotonic() when somebody last wanted a frame
+        self._still_frame = None  # (timestamp, image): the picture that is all that the source gives
         self._captured = None  # (timestamp, image): the newest frame that is not annotated yet
         self._unsearched = None  # (grey, moment): the newest annotated frame, for the next search of a whole frame
         self._found = None, None  # boxes (n, 4) that the last search found, and the moment of its frame
@@ -93,7 +120,7 @@ class VideoCamera:
     def state(self):
         """What is being watched, as a dict for JSON.
 
-        source, frames a second, and sentences or None: what is wrong, and what labels are waiting for.
+        source, frames a second, settings, and sentences or None: what is wrong, and what labels are waiting for.
         """
         with self._work:
             times = [moment for moment in self._frame_times if moment > time.monotonic() - RATE_OVER]
@@ -103,7 +130,15 @@ class VideoCamera:
                 "fps": round(rate, 1),
                 "problem": self._problem,
                 "waiting": None if self._ready_model() else PREPARING,
+                "settings": self.settings,
             }
+
+    def change_settings(self, settings):
+        """Change some of the settings, from the next frame on. settings: a dict such as {"mirror": True}."""
+        with self._work:
+            self.settings = self.settings | settings
+            self._captured = self._captured or self._still_frame
+            self._work.notify_all()
 
     def close(self):
         """Let the source go and end the threads, within about a second."""
@@ -166,19 +201,22 @@ class VideoCamera:
             with self._work:
                 self._work.wait_for(lambda: self._closed or self._captured, CARD_AFTER / 4)
                 captured, self._captured = self._captured, None
+                self._still_frame = captured if captured and self._still else self._still_frame
                 (found, searched), self._found = self._found, (None, None)
                 if captured:
                     self._frame_times.append(time.monotonic())
             now = time.monotonic()
+            if captured and self.settings["mirror"]:
+                captured = captured[0], cv2.flip(captured[1], 1)  # before anything is drawn: text is never mirrored
             if captured and self._still:
                 timestamp, seen = captured
-                self._annotate_still(timestamp, seen)
+                self._annotate_still(timestamp, seen.copy())
             elif captured:
                 timestamp, seen = captured
                 if now - seen_at > CARD_AFTER:  # the first frame, or the first for long
                     found, searched = detector.detect(cv2.cvtColor(seen, cv2.COLOR_BGR2GRAY)), now
                 grey = annotator.annotate(seen, now, self._ready_model(), found, searched)
-                self._publish(timestamp, seen)
+                self._publish_faces(timestamp, seen, annotator.numbers, annotator.boxes, annotator.expressions)
                 with self._work:
                     self._unsearched = grey, now
                     self._work.notify_all()
@@ -193,8 +231,8 @@ class VideoCamera:
             self._publish(timestamp, image)
             self._model.exception()  # waits for it
         if model := self._ready_model():
-            find_in_picture(image, model).draw()
-        self._publish(timestamp, image)
+            found = find_in_picture(image, model)
+            self._publish_faces(timestamp, image, found.identities, found.boxes, found.expressions)
 
     def _search(self):
         """Search whole frames, as often as the machine can afford, for as long as the camera is not closed."""
@@ -219,12 +257,17 @@ class VideoCamera:
             return self._model
         return self._model.result() if self._model.done() and not self._model.exception() else None
 
-    def _publish(self, timestamp, image):
+    def _publish_faces(self, timestamp, image, numbers, boxes, expressions):
+        labels = labels_of(expressions) if self.settings["labels"] else None
+        draw_faces(image, boxes, numbers, labels, outlines=self.settings["boxes"])
+        self._publish(timestamp, image, seen_faces(numbers, boxes, expressions))
+
+    def _publish(self, timestamp, image, faces=()):
         _, jpeg = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
         with self._published:
             if self._wanted():
                 self._shot_count += 1
-                self._shot = Shot(self._shot_count, timestamp, jpeg.tobytes())
+                self._shot = Shot(self._shot_count, timestamp, jpeg.tobytes(), image.shape[1::-1], faces)
                 self._published.notify_all()
 
     def _message(self):

@@ -5,7 +5,8 @@ from opencv import cv2
 
 FONT = cv2.FONT_HERSHEY_DUPLEX  # has ASCII alone
 WHITE = (255, 255, 255)
-# Blue, green, red; dark enough for white letters.
+# Blue, green, red; dark enough for white letters. The page has the same colours for the same faces.
+FACE_COLOURS = [(0, 105, 190), (170, 80, 30), (70, 120, 20), (140, 30, 160), (50, 50, 190), (120, 110, 0)]
 COLOURS = {
     "Angry": (48, 48, 200),
     "Disgust": (60, 120, 70),
@@ -17,22 +18,21 @@ COLOURS = {
 }
 
 
-def draw_faces(image, boxes, expressions=None):
-    """Draw a box round every face and its expression with the probability above it, on the image itself.
+def draw_faces(image, boxes, numbers, expressions=None, outlines=True):
+    """Draw a box round every face, and above it its number, expression and probability, on the image itself.
 
-    image: (height, width, 3) uint8 BGR. boxes: (n, 4) of x, y, width, height. expressions: n pairs of an index into
-    EMOTIONS and its probability, 0..1; without them the boxes are drawn alone.
+    image: (height, width, 3) uint8 BGR. boxes: (n, 4) of x, y, width, height. numbers: n, from 1; a face's colour goes
+    by its own. expressions: n pairs of an index into EMOTIONS and its probability, 0..1, or None, for no labels.
     """
     line = max(1, round(min(image.shape[:2]) / 240))
-    for index, box in enumerate(boxes):
+    for index, (box, number) in enumerate(zip(boxes, numbers, strict=True)):
         x, y, width, height = (int(value) for value in box)
-        colour = WHITE
+        colour = FACE_COLOURS[(number - 1) % len(FACE_COLOURS)]
+        if outlines:
+            cv2.rectangle(image, (x, y), (x + width, y + height), colour, line, cv2.LINE_AA)
         if expressions:
             label, probability = expressions[index]
-            colour = COLOURS[EMOTIONS[label]]
-        cv2.rectangle(image, (x, y), (x + width, y + height), colour, line, cv2.LINE_AA)
-        if expressions:
-            _draw_label(image, x, y, f"{EMOTIONS[label]} {probability:.0%}", colour, line)
+            _draw_label(image, x, y, f"{number}  {EMOTIONS[label]} {probability:.0%}", colour, line)
 
 
 def _draw_label(image, x, y, text, colour, line):

@@ -131,7 +131,7 @@ def draw(job, recording, segment, found, threads=False):
     def drawn():
         for frame in read(recording, segment, job.every, threads=2 if threads else 1):
             own = rows.get(frame.number, slice(0))
-            draw_faces(frame.image, found.boxes[own], _shown(found, own))
+            draw_faces(frame.image, found.boxes[own], found.faces[own].tolist(), _shown(found, own))
             yield frame
 
     made = piece(job, segment)
@@ -220,7 +220,7 @@ def _do_picture(job):
     found = join([gather([(frame, 0)])], 1.0)
     with _outputs(job) as made:
         if job.annotated:
-            draw_faces(image, found.boxes, _shown(found, slice(None)))
+            draw_faces(image, found.boxes, found.faces.tolist(), _shown(found, slice(None)))
             picture = Image.fromarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB))
             picture.save(made[job.annotated], "JPEG", quality=JPEG_QUALITY, comment=COMMENT)
         _write_table(job, found, made)

@@ -4,26 +4,30 @@ Routes and the command line; everything else is in the modules that it imports.
 """
 
 import argparse
+import json
 import os
 import signal
 import socket
 import sys
 import threading
+import time
 import webbrowser
 from concurrent.futures import ThreadPoolExecutor, wait
+from contextlib import closing
 
 from flask import Flask, Response, jsonify, render_template, request
 from werkzeug.serving import WSGIRequestHandler, make_server
 
 import camera
-from model import FacialExpressionModel, ModelError
+from model import EMOTIONS, FacialExpressionModel, ModelError
 from source import SourceError, check_source, parse_source
-from viewers import STALL_TIMEOUT, Viewers, parts
+from viewers import BOUNDARY, STALL_TIMEOUT, Viewers, in_thread, part
 
 HOST = "127.0.0.1"
 PORT = 5000
 PORTS_TRIED = 20
 MAX_VIEWERS = 256
+EVENT_PERIOD = 0.1  # seconds from one event to the next; bars need not move at the picture's rate
 MODEL_WAIT = 0.5  # seconds; a model that takes longer is being compiled, and frames are shown meanwhile
 SEND_BUFFER = 1 << 16  # bytes the system holds for a viewer; little, so that a slow one does not see old frames
 
@@ -31,27 +35,76 @@ SEND_BUFFER = 1 << 16  # bytes the system holds for a viewer; little, so that a 
 def create_app(video, note=None):
     """The Flask app that shows a VideoCamera. note: a sentence for the page, or None."""
     app = Flask(__name__)
-    viewers = Viewers(video)
     app.config["TRUSTED_HOSTS"] = ["127.0.0.1", "localhost", "[::1]"]  # against DNS rebinding
 
-    @app.get("/")
-    def index():
-        return render_template("index.html", note=note, state=video.state())
+    def status():
+        return video.state() | {"viewers": max(len(pictures), len(events))}  # a page is among both
 
-    @app.get("/video_feed")
-    def video_feed():
+    def event(shot):
+        return f"data: {json.dumps(status() | describe_shot(shot))}\n\n".encode()
+
+    pictures, events = Viewers(video), Viewers(video, event, b"", EVENT_PERIOD)
+
+    def stream(viewers, encode, opening, mimetype):
         if len(viewers) >= MAX_VIEWERS:
             return Response("Too many viewers; try again in a moment.\n", 503, {"Retry-After": "5"}, "text/plain")
         connection = request.environ.get("werkzeug.socket")  # none under another server: its thread has to send then
-        body = viewers.serve(connection) if connection else parts(video.shots())
-        headers = {"Cache-Control": "no-store"}
-        return Response(body, 200, headers, "multipart/x-mixed-replace; boundary=frame")
+        body = viewers.serve(connection) if connection else in_thread(video.shots(), encode, opening)
+        return Response(body, 200, {"Cache-Control": "no-store"}, mimetype)
+
+    @app.get("/")
+    def index():
+        return render_template("index.html", note=note, state=video.state(), emotions=EMOTIONS)
+
+    @app.get("/video_feed")
+    def video_feed():
+        return stream(pictures, part, BOUNDARY, "multipart/x-mixed-replace; boundary=frame")
+
+    @app.get("/events")
+    def event_stream():
+        return stream(events, event, b"", "text/event-stream")
+
+    @app.get("/snapshot.jpg")
+    def snapshot():
+        with closing(video.shots()) as shots:
+            return Response(next(shots).jpeg, 200, {"Cache-Control": "no-store"}, "image/jpeg")
 
     @app.get("/state")
     def state():
-        return jsonify(video.state() | {"viewers": len(viewers)})
+        return jsonify(status())
+
+    @app.post("/settings")
+    def settings():
+        if request.headers.get("Origin", request.host_url.rstrip("/")) != request.host_url.rstrip("/"):
+            return jsonify(error="Settings can be changed from this app's own page alone."), 403
+        wanted = request.get_json(silent=True)
+        if not isinstance(wanted, dict) or not all(
+            name in video.settings and isinstance(value, bool) for name, value in wanted.items()
+        ):
+            return jsonify(error=f"Send a JSON object with true or false for any of {', '.join(video.settings)}."), 400
+        video.change_settings(wanted)
+        return jsonify(video.settings)
 
     return app
+
+
+def describe_shot(shot):
+    """What is in a camera.Shot, as a dict for JSON; a face as the package `fer` gives it, and more."""
+    return {
+        "time": shot.timestamp,
+        "delay": round(1000 * (time.time() - shot.timestamp)),
+        "size": shot.size,
+        "faces": [
+            {
+                "face": face.number,
+                "box": face.box,
+                "label": None if face.label is None else EMOTIONS[face.label],
+                "emotions": face.probabilities
+                and {name.lower(): round(value, 3) for name, value in zip(EMOTIONS, face.probabilities)},
+            }
+            for face in shot.faces
+        ],
+    }
 
 
 class ViewerHandler(WSGIRequestHandler):

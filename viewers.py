@@ -21,11 +21,11 @@ def part(shot):
     return head.encode() + b"\r\n" + shot.jpeg + b"\r\n" + BOUNDARY
 
 
-def parts(shots):
-    """The shots as an endless multipart body."""
-    yield BOUNDARY
+def in_thread(shots, encode=part, opening=BOUNDARY):
+    """The same stream as an endless body, for a server whose threads send for themselves."""
+    yield opening
     for shot in shots:
-        yield part(shot)
+        yield encode(shot)
 
 
 @dataclass(eq=False)
@@ -33,19 +33,20 @@ class Viewer:
     """A connection that frames are sent to."""
 
     connection: socket.socket
-    newest: bytes = b""  # the part that was begun last
+    newest: bytes = b""  # what was begun last
     rest: memoryview = memoryview(b"")  # what is still to be sent of it
     moved: float = field(default_factory=time.monotonic)  # when it last took anything
     gone: threading.Event = field(default_factory=threading.Event)
 
 
 class Viewers:
-    """Those who watch a VideoCamera, which works while there are any."""
+    """Those who get a stream of a VideoCamera, which works while there are any."""
 
-    def __init__(self, video):
-        self._video = video
+    def __init__(self, video, encode=part, opening=BOUNDARY, period=0.0):
+        """encode: from a shot to bytes. opening: what comes before the first. period: seconds between two, at least."""
+        self._video, self._encode, self._opening, self._period = video, encode, opening, period
         self._viewers = set()
-        self._newest = b""  # the part to send
+        self._newest = b""  # what to send
         self._lock = threading.Lock()  # guards the start of the threads
         self._threads = []
         self._present = threading.Event()  # somebody watches
@@ -59,11 +60,11 @@ class Viewers:
         return len(self._viewers)
 
     def serve(self, connection):
-        """Yield the first boundary, and nothing more while parts go to the connection, a socket, until it ends.
+        """Yield the opening, and nothing more while the stream goes to the connection, a socket, until it ends.
 
         The thread of whoever iterates over this rests meanwhile.
         """
-        yield BOUNDARY
+        yield self._opening
         connection.setblocking(False)
         viewer = Viewer(connection)
         self._viewers.add(viewer)
@@ -77,13 +78,16 @@ class Viewers:
 
     def _take(self):
         """Take the camera's newest shot while anybody watches."""
-        closed = False
+        closed, begun = False, 0.0
         while not closed:
             self._present.wait()
             with closing(self._video.shots()) as shots:
                 closed = True
                 for shot in shots:
-                    self._newest = part(shot)
+                    if self._viewers and time.monotonic() - begun < self._period:
+                        continue
+                    begun = time.monotonic()
+                    self._newest = self._encode(shot)
                     with suppress(BlockingIOError):  # then it has been woken often enough
                         self._waker.send(b"!")
                     self._present.clear()
@@ -96,7 +100,7 @@ class Viewers:
             viewer.gone.set()
 
     def _send(self):
-        """Send parts to everybody who is ready for one."""
+        """Send the newest to everybody who is ready for it."""
         while True:
             for key, _ in self._selector.select(CHECK_EVERY):
                 if key.data:
@@ -112,7 +116,7 @@ class Viewers:
                     self._drop(key.data)
 
     def _begin(self, viewer):
-        """Begin to send the newest part."""
+        """Begin to send the newest."""
         viewer.newest, viewer.rest = self._newest, memoryview(self._newest)
         self._advance(viewer, waits=False)
 

@@ -1,53 +1,94 @@
-// Asks the server how it is every two seconds. A picture that has stopped looks like one that stands still,
-// so this is how the page notices that the server has gone, and it starts the picture again when it is back.
-"use strict";
+// The page: the picture, and beside it what the server says of it, ten times a second.
+import { Faces } from "./faces.js";
+import { Timeline } from "./timeline.js";
 
-const ASK_EVERY = 2000; // milliseconds
-const picture = document.getElementById("picture");
-const problem = document.getElementById("problem");
-const waiting = document.getElementById("waiting");
-let gone = false;
-
-function startPicture() {
-  picture.src = `${picture.dataset.feed}?${Date.now()}`; // a new address, or the browser keeps the ended one
-}
-
-function show(state) {
-  document.getElementById("source").textContent = state.source;
-  const rate = `${state.fps.toFixed(state.fps < 10 ? 1 : 0)} frames a second`;
-  document.getElementById("fps").textContent = state.fps ? rate : ""; // a picture has none
-  document.getElementById("viewers").textContent = state.viewers === 1 ? "1 viewer" : `${state.viewers} viewers`;
-  say(waiting, state.waiting || "");
-  say(problem, state.problem ? `${state.problem} Trying again.` : "");
-}
+const AGAIN_AFTER = 2000; // milliseconds
+const byId = (id) => document.getElementById(id);
+const picture = byId("picture");
+const faces = new Faces(byId("faces"), byId("face"), byId("nobody"));
+const timeline = new Timeline(byId("timeline"), byId("timeline-words"), document.querySelectorAll(".legend li"));
+let events = null;
+let paused = false;
 
 function say(place, text) {
   if (place.textContent !== text) place.textContent = text;
   place.hidden = !text;
 }
 
-async function ask() {
-  try {
-    const answer = await fetch("/state", { signal: AbortSignal.timeout(ASK_EVERY * 2) });
-    if (!answer.ok) throw new Error(answer.statusText);
-    show(await answer.json());
-    if (gone) startPicture();
-    gone = false;
-  } catch {
-    gone = true;
-    document.getElementById("fps").textContent = document.getElementById("viewers").textContent = "";
-    say(waiting, "");
-    say(problem, "The server has stopped. Start it again, and the picture comes back by itself.");
+function show(now) {
+  byId("source").textContent = now.source;
+  // A picture that stands still has no rate.
+  byId("fps").textContent = now.fps ? `${now.fps.toFixed(now.fps < 10 ? 1 : 0)} frames a second` : "";
+  byId("delay").textContent = now.fps ? `${now.delay} ms behind` : "";
+  byId("viewers").textContent = now.viewers === 1 ? "1 viewer" : `${now.viewers} viewers`;
+  say(byId("waiting"), now.waiting || "");
+  say(byId("problem"), now.problem ? `${now.problem} Trying again.` : "");
+  for (const [name, value] of Object.entries(now.settings)) {
+    byId("settings").elements[name].checked = value;
   }
-  picture.parentElement.classList.toggle("gone", gone);
-  setTimeout(ask, ASK_EVERY);
+  faces.show(now.faces);
+  timeline.add(now.time, now.faces);
 }
 
-// A hidden tab lets go of its picture: browsers allow about six connections to a host.
-document.addEventListener("visibilitychange", () => {
-  if (document.hidden) picture.removeAttribute("src");
-  else startPicture();
-});
-picture.addEventListener("error", () => setTimeout(startPicture, ASK_EVERY));
+function setGone(gone) {
+  byId("stage").classList.toggle("gone", gone);
+  if (!gone) return;
+  for (const id of ["fps", "delay", "viewers"]) byId(id).textContent = "";
+  say(byId("waiting"), "");
+  say(byId("problem"), "The server has stopped. Start it again, and the picture comes back by itself.");
+}
 
-ask();
+function start() {
+  stop();
+  picture.src = `${picture.dataset.feed}?${Date.now()}`; // a new address, or the browser keeps the ended one
+  events = new EventSource("/events");
+  events.onmessage = (message) => {
+    setGone(false);
+    show(JSON.parse(message.data));
+  };
+  events.onerror = () => {
+    setGone(true);
+    stop();
+    setTimeout(() => { if (!document.hidden && !paused && !events) start(); }, AGAIN_AFTER);
+  };
+}
+
+function stop() {
+  events?.close();
+  events = null;
+}
+
+byId("pause").addEventListener("click", () => {
+  paused = !paused;
+  byId("pause").setAttribute("aria-pressed", paused);
+  byId("pause").textContent = paused ? "Go on" : "Pause";
+  if (paused) {
+    stop();
+    picture.src = `${byId("snapshot").href}?${Date.now()}`;
+  } else {
+    start();
+  }
+});
+
+byId("full").addEventListener("click", () => {
+  if (document.fullscreenElement) document.exitFullscreen();
+  else byId("stage").requestFullscreen();
+});
+
+byId("settings").addEventListener("change", (change) => {
+  fetch("/settings", {
+    method: "POST",
+    headers: { "Content-Type": "application/json" },
+    body: JSON.stringify({ [change.target.name]: change.target.checked }),
+  }).catch(() => setGone(true));
+});
+
+// A hidden tab lets go of its connections: browsers allow about six to a host.
+document.addEventListener("visibilitychange", () => {
+  if (paused) return;
+  if (!document.hidden) return start();
+  stop();
+  picture.removeAttribute("src");
+});
+
+start();

@@ -105,9 +105,13 @@ def watch(model):
         cameras.append(VideoCamera(source, model))
         return cameras[-1]
 
+    def close():
+        for camera in cameras:
+            camera.close()
+
+    start.close = close
     yield start
-    for camera in cameras:
-        camera.close()
+    close()
 
 
 @pytest.fixture

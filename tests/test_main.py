@@ -180,6 +180,25 @@ def test_page_and_its_files_come_from_this_host_alone(serve, clip):
             assert not re.search(rb"https?://(?!www\.w3\.org/)", response.read())
 
 
+def test_settings_are_changed_from_the_own_page_alone(serve, clip):
+    address = serve(str(clip))
+
+    def post(content, origin=None):
+        connection = http.client.HTTPConnection(urlsplit(address).netloc, timeout=10)
+        headers = {"Content-Type": "application/json"} | ({"Origin": origin} if origin else {})
+        connection.request("POST", "/settings", content, headers)
+        response = connection.getresponse()
+        return response.status, json.load(response)
+
+    assert post('{"mirror": true}', address) == (200, {"mirror": True, "boxes": True, "labels": True})
+    assert post('{"mirror": false}', "http://elsewhere.example")[0] == 403
+    for content in ("", "[]", '{"mirror": 1}', '{"colour": true}'):
+        status, answer = post(content)
+        assert status == 400
+        assert "true or false for any of mirror, boxes, labels" in answer["error"]
+    assert json.load(get(address, "/state"))["settings"]["mirror"] is True
+
+
 def test_a_foreign_host_is_refused(serve, clip):
     address = serve(str(clip))
     assert get(address, host="rebound.example").status == 400

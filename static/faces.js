@@ -1,0 +1,39 @@
+// The probabilities of each face as bars, in the face's colour.
+export const FACE_COLOURS = ["#be6900", "#1e50aa", "#147846", "#a01e8c", "#be3232", "#006e78"]; // as on the picture
+
+export class Faces {
+  constructor(place, template, nobody) {
+    Object.assign(this, { place, template, nobody, cards: new Map() });
+  }
+
+  show(faces) {
+    const present = new Set(faces.map((face) => face.face));
+    for (const [number, card] of this.cards) {
+      if (!present.has(number)) {
+        card.remove();
+        this.cards.delete(number);
+      }
+    }
+    for (const face of faces) this.fill(this.cards.get(face.face) ?? this.add(face.face), face);
+    this.nobody.hidden = faces.length > 0;
+  }
+
+  add(number) {
+    const card = this.template.content.firstElementChild.cloneNode(true);
+    card.style.setProperty("--face", FACE_COLOURS[(number - 1) % FACE_COLOURS.length]);
+    card.querySelector(".number").textContent = number;
+    this.cards.set(number, card);
+    this.place.append(card);
+    return card;
+  }
+
+  fill(card, face) {
+    card.querySelector(".label").textContent = face.label ?? "…";
+    const values = Object.values(face.emotions ?? {});
+    card.querySelectorAll("dd").forEach((row, index) => {
+      const value = values[index] ?? 0;
+      row.firstElementChild.value = value;
+      row.lastElementChild.textContent = `${Math.round(100 * value)} %`;
+    });
+  }
+}
