@@ -16,17 +16,31 @@ from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import closing
 
 from flask import Flask, Response, jsonify, render_template, request
+from werkzeug.exceptions import HTTPException
 from werkzeug.serving import WSGIRequestHandler, make_server
 
 import camera
 from model import EMOTIONS, FacialExpressionModel, ModelError
 from source import SourceError, check_source, parse_source
+from uploads import MOST_BYTES, PictureReader, UploadError, name_emotions
 from viewers import BOUNDARY, STALL_TIMEOUT, Viewers, in_thread, part
 
 HOST = "127.0.0.1"
 PORT = 5000
 PORTS_TRIED = 20
 MAX_VIEWERS = 256
+# What a browser may do with what comes from here: load nothing from elsewhere, and show nothing of it elsewhere.
+LOCKS = {
+    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
+    "connect-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+}
+EXPLANATIONS = {
+    404: "There is nothing at this address.",
+    413: f"That is too much at once; send at most {MOST_BYTES // 1024**2} MB.",
+}
 EVENT_PERIOD = 0.1  # seconds from one event to the next; bars need not move at the picture's rate
 MODEL_WAIT = 0.5  # seconds; a model that takes longer is being compiled, and frames are shown meanwhile
 SEND_BUFFER = 1 << 16  # bytes the system holds for a viewer; little, so that a slow one does not see old frames
@@ -36,6 +50,8 @@ def create_app(video, note=None):
     """The Flask app that shows a VideoCamera. note: a sentence for the page, or None."""
     app = Flask(__name__)
     app.config["TRUSTED_HOSTS"] = ["127.0.0.1", "localhost", "[::1]"]  # against DNS rebinding
+    app.config["MAX_CONTENT_LENGTH"] = app.config["MAX_FORM_MEMORY_SIZE"] = MOST_BYTES
+    reader = PictureReader()
 
     def status():
         return video.state() | {"viewers": max(len(pictures), len(events))}  # a page is among both
@@ -69,6 +85,33 @@ def create_app(video, note=None):
         with closing(video.shots()) as shots:
             return Response(next(shots).jpeg, 200, {"Cache-Control": "no-store"}, "image/jpeg")
 
+    @app.post("/api/predict")
+    def predict():
+        files = [(file.filename or name, file.read()) for name, file in request.files.items(multi=True)]
+        if not files and request.mimetype.startswith("image/"):
+            files = [("picture", request.get_data())]
+        if not files:
+            raise UploadError("Send a picture as the body, with its content type, or several as a form's files.", 400)
+        return jsonify(images=[{"name": name, "faces": reader.read(content)} for name, content in files])
+
+    @app.errorhandler(UploadError)
+    def refused(error):
+        return jsonify(error=str(error)), error.status
+
+    @app.errorhandler(HTTPException)
+    def failed(error):
+        sentence = EXPLANATIONS.get(error.code, error.description)
+        return jsonify(error=sentence), error.code, error.get_headers() if error.code == 405 else {}
+
+    @app.get("/healthz")
+    def healthz():
+        return "ok\n", 200, {"Content-Type": "text/plain"}
+
+    @app.after_request
+    def lock(response):
+        response.headers.update(LOCKS)
+        return response
+
     @app.get("/state")
     def state():
         return jsonify(status())
@@ -99,8 +142,7 @@ def describe_shot(shot):
                 "face": face.number,
                 "box": face.box,
                 "label": None if face.label is None else EMOTIONS[face.label],
-                "emotions": face.probabilities
-                and {name.lower(): round(value, 3) for name, value in zip(EMOTIONS, face.probabilities)},
+                "emotions": face.probabilities and name_emotions(face.probabilities),
             }
             for face in shot.faces
         ],

@@ -180,6 +180,24 @@ def test_page_and_its_files_come_from_this_host_alone(serve, clip):
             assert not re.search(rb"https?://(?!www\.w3\.org/)", response.read())
 
 
+def test_every_answer_is_locked_to_this_host(serve, clip):
+    address = serve(str(clip))
+    for path in ("/", "/static/watch.js", "/state", "/video_feed", "/nothing"):
+        response = get(address, path)
+        assert "default-src 'none'" in response.headers["Content-Security-Policy"]
+        assert response.headers["Cross-Origin-Resource-Policy"] == "same-origin"
+        assert response.headers["Referrer-Policy"] == "no-referrer"
+
+
+def test_errors_are_json_with_a_sentence(serve, clip):
+    address = serve(str(clip))
+    for path, status in (("/nothing", 404), ("/api/predict", 405)):
+        response = get(address, path)
+        assert response.status == status
+        assert json.load(response)["error"].endswith(".")
+    assert get(address, "/healthz").read() == b"ok\n"
+
+
 def test_settings_are_changed_from_the_own_page_alone(serve, clip):
     address = serve(str(clip))
 
