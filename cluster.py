@@ -48,9 +48,11 @@ def _caller(root):
 
         if root not in sys.path:
             sys.path.insert(0, root)
+        import runtime
         from opencv import cv2
 
-        cv2.setNumThreads(1)  # the workers share the machine
+        runtime.THREADS = 1  # the workers share the machine
+        cv2.setNumThreads(1)
         function, arguments = pickle.loads(step)
         return function(*arguments)
 

@@ -9,7 +9,6 @@ import shutil
 import tempfile
 import threading
 from collections.abc import Callable
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -140,17 +139,26 @@ def draw(job, recording, segment, found, threads=False):
     os.replace(unfinished.name, made)
 
 
+def describe(job, recording, found, frames):
+    """Write the table and the timeline, where they are wanted, for publish to name."""
+    if job.timeline:
+        last = recording.segments[-1]
+        seconds = (recording.time(last.timestamps[-1]) if last.timestamps else 0) + float(1 / recording.rate)
+        draw_timeline(unfinished(job, job.timeline), found, job.name, frames, seconds)
+    if job.table:
+        WRITERS[job.table.suffix[1:]](unfinished(job, job.table), to_rows(found, job.name))
+
+
 def finish(job, recording, found, frames):
-    """Write the outputs from the joined table.Found and the pieces, and give them their names. Returns Done."""
-    last = recording.segments[-1]
-    seconds = (recording.time(last.timestamps[-1]) if last.timestamps else 0) + float(1 / recording.rate)
-    with _outputs(job) as made:
-        if job.annotated:
-            pieces = [piece(job, segment) for segment in recording.segments]
-            join_pieces([each for each in pieces if each.stat().st_size], recording, made[job.annotated], COMMENT)
-        if job.timeline:
-            draw_timeline(made[job.timeline], found, job.name, frames, seconds)
-        _write_table(job, found, made)
+    """Join the pieces, and give the outputs their names. Returns Done.
+
+    Where a process was killed at this, another does it again: what has its name by then is left as it is.
+    """
+    pieces = [piece(job, segment) for segment in recording.segments]
+    if job.annotated and all(each.exists() for each in pieces):
+        pieces = [each for each in pieces if each.stat().st_size]
+        join_pieces(pieces, recording, unfinished(job, job.annotated), COMMENT)
+    publish(job)
     expected = -(-recording.frames // job.every)
     lost = recording.missing + max(0, expected - frames) * job.every
     note = f"{lost} of its frames are missing or damaged." if lost else None
@@ -168,8 +176,8 @@ def steps(job):
     recording, segments = outcome, outcome.segments
     parts = yield [Call(find, (job, recording, each), len(each.timestamps) // job.every) for each in segments]
     found, frames = join_found(job, recording, parts)
-    if job.annotated:
-        yield [Call(draw, (job, recording, each, rows_of(each, found))) for each in segments]
+    drawing = [Call(draw, (job, recording, each, rows_of(each, found))) for each in segments if job.annotated]
+    yield [Call(describe, (job, recording, found, frames)), *drawing]
     [done] = yield [Call(finish, (job, recording, found, frames))]
     return done
 
@@ -191,9 +199,9 @@ def do(job, threads=True):
         return _do_picture(job)
     recording = scan(job.path)
     found, frames = join_found(job, recording, [find(job, recording, each, threads) for each in recording.segments])
-    if job.annotated:
-        for each in recording.segments:
-            draw(job, recording, each, rows_of(each, found), threads)
+    describe(job, recording, found, frames)
+    for each in recording.segments if job.annotated else ():
+        draw(job, recording, each, rows_of(each, found), threads)
     return finish(job, recording, found, frames), found
 
 
@@ -218,12 +226,13 @@ def _do_picture(job):
     image = read_picture(job.path)
     frame = find_in_picture(image, model())
     found = join([gather([(frame, 0)])], 1.0)
-    with _outputs(job) as made:
-        if job.annotated:
-            draw_faces(image, found.boxes, found.faces.tolist(), _shown(found, slice(None)))
-            picture = Image.fromarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB))
-            picture.save(made[job.annotated], "JPEG", quality=JPEG_QUALITY, comment=COMMENT)
-        _write_table(job, found, made)
+    if job.annotated:
+        draw_faces(image, found.boxes, found.faces.tolist(), _shown(found, slice(None)))
+        picture = Image.fromarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB))
+        picture.save(unfinished(job, job.annotated), "JPEG", quality=JPEG_QUALITY, comment=COMMENT)
+    if job.table:
+        WRITERS[job.table.suffix[1:]](unfinished(job, job.table), to_rows(found, job.name))
+    publish(job)
     return Done(1, len(found)), found
 
 
@@ -231,16 +240,14 @@ def _shown(found, rows):
     return [(int(label), float(row[label])) for label, row in zip(found.labels[rows], found.smooth[rows])]
 
 
-def _write_table(job, found, made):
-    if job.table:
-        WRITERS[job.table.suffix[1:]](made[job.table], to_rows(found, job.name))
+def unfinished(job, output):
+    """Where an output is written before it gets its name."""
+    return job.work / f"whole{output.suffix}"
 
 
-@contextmanager
-def _outputs(job):
-    """Where to write each output; afterwards they get their names, and the folder goes."""
-    made = {path: job.work / f"whole{path.suffix}" for path in job.outputs}
-    yield made
-    for path, whole in made.items():
-        os.replace(whole, path)
+def publish(job):
+    """Give the outputs their names, now that they are whole."""
+    for output in job.outputs:
+        if unfinished(job, output).exists():
+            os.replace(unfinished(job, output), output)
     clear(job)

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import matplotlib.pyplot as plt
 
+HERE = Path(__file__).resolve().parent
+
 
 @dataclass
 class Figure:
@@ -45,6 +47,22 @@ def machine():
 def table(figures):
     """The figures as a Markdown table."""
     return "\n".join(["| | measured | bar | met |", "| --- | --: | --: | --- |", *(figure.row() for figure in figures)])
+
+
+def measure(sections, name):
+    """Print each section's figures, write them as a table and a chart beside this file, and return the exit status.
+
+    sections: functions that give lists of Figures, by title.
+    """
+    figures = []
+    for title, measured in sections.items():
+        print(title, flush=True)
+        for figure in measured():
+            print(" ", figure.row(), flush=True)
+            figures.append(figure)
+    (HERE / f"{name}.md").write_text(f"Measured on {machine()}.\n\n{table(figures)}\n", encoding="utf-8")
+    draw_chart(figures, HERE / f"{name}.png")
+    return 0 if all(figure.passes for figure in figures) else 1
 
 
 def draw_chart(figures, path):

@@ -16,6 +16,7 @@ import pytest
 from PIL import Image
 
 import analyze
+import job
 from model import ROOT
 from source import SourceError
 from table import COLUMNS
@@ -146,6 +147,35 @@ def test_a_killed_worker_costs_nothing(moving, short, tmp_path):
     for name in names(tmp_path / "quiet"):
         if name.endswith(".csv"):
             assert (tmp_path / "killed" / name).read_bytes() == (tmp_path / "quiet" / name).read_bytes()
+
+
+def test_the_last_step_can_be_done_again_wherever_it_was_killed(short, tmp_path, monkeypatch):
+    put(short, tmp_path / "clip.mp4")
+    [the_job] = analyze.plan([tmp_path / "clip.mp4"], tmp_path)
+    whole = {}
+    for killed_before in (0, 1, 2, 3):
+        replaced, replace = [], os.replace
+
+        def replace_or_die(source, target, replaced=replaced, replace=replace, killed_before=killed_before):
+            if str(source).endswith((".csv", ".png", ".mp4")):
+                if len(replaced) == killed_before:
+                    raise InterruptedError
+                replaced.append(target)
+            replace(source, target)
+
+        recording = job.scan(the_job.path)
+        job.start(the_job)
+        found, frames = job.join_found(the_job, recording, [job.find(the_job, recording, recording.segments[0])])
+        job.describe(the_job, recording, found, frames)
+        job.draw(the_job, recording, recording.segments[0], found)
+        with monkeypatch.context() as patch:
+            patch.setattr(job.os, "replace", replace_or_die)
+            with contextlib.suppress(InterruptedError):
+                job.finish(the_job, recording, found, frames)
+        job.finish(the_job, recording, found, frames)
+        assert names(tmp_path) == ["clip.csv", "clip.mp4", "clip.png", "clip_annotated.mp4"]
+        contents = {name: (tmp_path / name).read_bytes() for name in names(tmp_path)}
+        assert whole.setdefault("first", contents)["clip.csv"] == contents["clip.csv"]
 
 
 def command_line(pid):

@@ -1,30 +1,40 @@
-"""Saved videos: what a second worker brings, what killed ones cost, what thousands weigh, and `fer` beside it."""
+"""The figures on saved videos in the README: `pipenv run bench-videos [CLIP]`; exits 1 where one misses its bar.
 
+What a second worker brings, what killed ones cost, what thousands of videos weigh, and the package `fer` beside it.
+Let nothing else run meanwhile.
+"""
+
+import argparse
 import os
 import random
 import subprocess
 import sys
+import tempfile
 import threading
 import time
+from pathlib import Path
 
 import psutil
 
 from analyze import plan
 from benchmarks.clips import HD, back_and_forth, read_frames, write_h264
-from benchmarks.figures import Figure
+from benchmarks.figures import Figure, measure
 from cluster import connected, run
 from model import ROOT
+from source import DEMO
 
-FRAMES, FER_FRAMES = 1800, 300
+FRAMES, FER_FRAMES = 1800, 900
 KEY_FRAME_EVERY = 60
 TURNS = 3
 CLIPS, CLIP_FRAMES, CLIP_SIZE = 500, 12, (320, 180)
 KILL_EVERY = 3.0  # seconds
 FEW_STUBS, MANY_STUBS = 100, 10_000
-# Hands out so many jobs that do nothing, and prints the most memory that driver and scheduler took, in MB.
+# Hands out so many jobs that do nothing, and prints what memory driver and scheduler have then, in MB.
 STUBS = """
-import resource, sys
+import sys
 from pathlib import Path
+
+import psutil
 
 import cluster
 from analyze import plan
@@ -42,7 +52,7 @@ def main():
     jobs = plan([Path(f"/videos/{index:05}.mp4") for index in range(int(sys.argv[1]))], Path("/videos"))
     with cluster.connected(workers=2) as client:
         assert sum(outcome is not None for *_, outcome in cluster.run(client, jobs)) == int(sys.argv[1])
-    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+        print(psutil.Process().memory_info().rss / 1e6)
 
 if __name__ == "__main__":
     main()
@@ -149,3 +159,23 @@ def stubs(folder):
     print(f"  {memory[0]:.0f} MB for {FEW_STUBS} jobs, {memory[1]:.0f} MB for {MANY_STUBS}")
     growth = memory[1] - memory[0]
     return [Figure(f"driver and scheduler, {MANY_STUBS:,} jobs against {FEW_STUBS}", growth, 50, " MB more", most=True)]
+
+
+def main(arguments=None):
+    parser = argparse.ArgumentParser(prog="bench-videos", description=__doc__.partition("\n")[0])
+    parser.add_argument("clip", nargs="?", type=Path, default=DEMO, help="a video with a face (default: the demo)")
+    parser.add_argument("--fer", metavar="PYTHON", help="the Python of an environment with the package fer, to compare")
+    options = parser.parse_args(arguments)
+    with tempfile.TemporaryDirectory() as folder:
+        folder = Path(folder)
+        sections = {
+            "A second worker": lambda: workers(options.clip, folder),
+            "Killed workers": lambda: killed(options.clip, folder),
+            "Many videos": lambda: stubs(folder),
+            "fer": lambda: against_fer(options.clip, folder, options.fer) if options.fer else [],
+        }
+        return measure(sections, "results_videos")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
