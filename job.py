@@ -154,8 +154,8 @@ def finish(job, recording, found, frames):
 
     Where a process was killed at this, another does it again: what has its name by then is left as it is.
     """
-    pieces = [piece(job, segment) for segment in recording.segments]
-    if job.annotated and all(each.exists() for each in pieces):
+    pieces = [piece(job, segment) for segment in recording.segments if job.annotated]
+    if pieces and all(each.exists() for each in pieces):
         pieces = [each for each in pieces if each.stat().st_size]
         join_pieces(pieces, recording, unfinished(job, job.annotated), COMMENT)
     publish(job)

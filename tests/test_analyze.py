@@ -72,7 +72,9 @@ def test_a_clip_gets_a_video_a_table_and_a_timeline(short, tmp_path, capsys):
     for row, (before, after) in zip(rows, pairs, strict=True):
         changed = np.abs(before.to_ndarray(format="gray").astype(int) - after.to_ndarray(format="gray")) > 60
         x, y, width, height = (int(row[name]) for name in ("x", "y", "width", "height"))
-        assert changed[max(0, y - 20) : y + height + 3, max(0, x - 2) : x + width + 3].sum() > 0.8 * changed.sum() > 50
+        around = changed[max(0, y - 25) : y + height + 3, max(0, x - 2) : x + max(width, 150) + 3]  # the label is wider
+        assert around.sum() > 0.95 * changed.sum() > 50
+        assert changed[y + 5 : y + height - 5, max(0, x - 2) : x + 3].any(axis=1).mean() > 0.5  # the box's left side
     assert Image.open(tmp_path / "clip.png").width > 800
 
 
