@@ -74,7 +74,7 @@ def test_a_clip_gets_a_video_a_table_and_a_timeline(short, tmp_path, capsys):
         x, y, width, height = (int(row[name]) for name in ("x", "y", "width", "height"))
         around = changed[max(0, y - 25) : y + height + 3, max(0, x - 2) : x + max(width, 150) + 3]  # the label is wider
         assert around.sum() > 0.95 * changed.sum() > 50
-        assert changed[y + 5 : y + height - 5, max(0, x - 2) : x + 3].any(axis=1).mean() > 0.5  # the box's left side
+        assert changed[y + 5 : y + height - 5, max(0, x - 2) : x + 3].any(axis=1).mean() > 0.25  # the box's left side
     assert Image.open(tmp_path / "clip.png").width > 800
 
 
