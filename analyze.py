@@ -37,7 +37,7 @@ def analyze(path, out=None, every=1):
     """
     path = Path(path)
     if out is None:
-        job = Job(path, path.name, None, None, None, every)
+        job = Job(path, path.name, "", False, None, False, every)
     else:
         [job] = plan([path], path.parent, Path(out), every)
         if foreign := _foreign(job):
@@ -85,23 +85,14 @@ def plan(paths, root, out=None, every=1, video=True, table="csv", timeline=True)
 
     clip.mp4 becomes clip_annotated.mp4, clip.csv and clip.png, and clip.mov beside it clip.mov.csv and so on.
     """
-    places = [path.absolute().relative_to(root.absolute()) for path in paths]
-    alike = Counter(place.with_suffix("") for place in places)
+    root, paths = root.absolute(), [path.absolute() for path in paths]  # which other machines understand too
+    names = [path.relative_to(root).as_posix() for path in paths]
+    alike = Counter(os.path.splitext(name)[0] for name in names)
     jobs = []
-    for path, place in zip(paths, places):
-        base = (out / place if out else path).parent
-        stem = place.stem if alike[place.with_suffix("")] == 1 else place.name
-        still = is_picture(str(path))
-        jobs.append(
-            Job(
-                path,
-                place.as_posix(),
-                base / f"{stem}_annotated.{'jpg' if still else 'mp4'}" if video else None,
-                base / f"{stem}.{table}" if table else None,
-                base / f"{stem}.png" if timeline and not still else None,
-                every,
-            )
-        )
+    for path, name in zip(paths, names):
+        stem = os.path.splitext(name)[0]
+        base = os.path.join(out.absolute() if out else root, stem if alike[stem] == 1 else name)
+        jobs.append(Job(path, name, base, video, table, timeline, every))
     return jobs
 
 

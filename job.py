@@ -29,16 +29,30 @@ JPEG_QUALITY = 90
 _thread = threading.local()
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Job:
-    """A video or picture, and the files to make of it, None where one is not wanted."""
+    """A video or picture, and what to make of it; small, since there may be very many."""
 
     path: Path
     name: str  # what the table's first column says
-    annotated: Path | None  # an MP4, or a JPEG of a picture
-    table: Path | None  # .csv or .parquet
-    timeline: Path | None  # a PNG
+    base: str  # the outputs' path but for its ending
+    with_annotated: bool  # an MP4, or a JPEG of a picture
+    format: str | None  # of the table: csv, parquet, or None for no table
+    with_timeline: bool  # a PNG, which is made of videos alone
     every: int = 1  # so many frames are one looked at
+
+    @property
+    def annotated(self):
+        ending = "jpg" if is_picture(str(self.path)) else "mp4"
+        return Path(f"{self.base}_annotated.{ending}") if self.with_annotated else None
+
+    @property
+    def table(self):
+        return Path(f"{self.base}.{self.format}") if self.format else None
+
+    @property
+    def timeline(self):
+        return Path(f"{self.base}.png") if self.with_timeline and not is_picture(str(self.path)) else None
 
     @property
     def outputs(self):
