@@ -17,7 +17,7 @@ from tqdm import tqdm
 from cluster import connected, run
 from job import Done, Job, do, is_finished, made_here
 from model import FacialExpressionModel, ModelError
-from source import PICTURE_SUFFIXES, SourceError, is_picture
+from source import PICTURE_SUFFIXES, SourceError
 from table import WRITERS, to_rows
 
 VIDEO_SUFFIXES = {
