@@ -26,6 +26,31 @@ SKETCH = (64, 36)  # pixels, of a frame, to tell change by
 FRAMES_AHEAD = 32  # that are decoded before they are needed
 
 
+@dataclass(frozen=True)
+class Seen:
+    """A face in a frame."""
+
+    number: int  # stays its own while it is in the picture
+    box: tuple  # x, y, width, height in pixels
+    raw: tuple | None  # seven probabilities of this frame alone, 0..1; None while there is no model
+    probabilities: tuple | None  # the same, smoothed
+    label: int | None  # index into EMOTIONS
+
+
+def seen_faces(found, scale=1):
+    """A tuple of Seen of what a LiveAnnotator or find_in_picture found; its boxes are multiplied by scale."""
+    return tuple(
+        Seen(
+            number,
+            tuple(round(scale * int(value)) for value in box),
+            found.expressions and tuple(float(value) for value in found.probabilities[index]),
+            found.expressions and tuple(float(value) for value in found.expressions[index].probabilities),
+            found.expressions and found.expressions[index].label,
+        )
+        for index, (number, box) in enumerate(zip(found.identities, found.boxes))
+    )
+
+
 def find_in_picture(image, model):
     """A single picture, (height, width, 3) uint8 BGR, as an AnnotatedFrame whose expressions are as they are."""
     grey = cv2.cvtColor(image, cv2.COLOR_BGR2GRAY)
@@ -46,7 +71,8 @@ class LiveAnnotator:
     def __init__(self):
         self._follower = FaceFollower()
         self._smoother = ExpressionSmoother()
-        self.numbers, self.boxes, self.expressions = [], [], None  # of the latest frame's faces; see annotate
+        # Of the latest frame's faces; see AnnotatedFrame.
+        self.identities, self.boxes, self.probabilities, self.expressions = [], [], None, None
 
     def annotate(self, image, moment, model, found=None, searched=None):
         """Find the faces and expressions in a frame, (height, width, 3) uint8 BGR, and return it in grey.
@@ -56,11 +82,11 @@ class LiveAnnotator:
         """
         grey = cv2.cvtColor(image, cv2.COLOR_BGR2GRAY)
         faces = self._follower.follow(halvings(grey), moment, found, searched)
-        self.numbers, self.boxes = [face.identity for face in faces], [face.box for face in faces]
-        self.expressions = None
+        self.identities, self.boxes = [face.identity for face in faces], [face.box for face in faces]
+        self.probabilities = self.expressions = None
         if model:
-            probabilities = model.predict(crop_faces(grey, self.boxes))
-            self.expressions = self._smoother.smooth(self.numbers, probabilities, moment)
+            self.probabilities = model.predict(crop_faces(grey, self.boxes))
+            self.expressions = self._smoother.smooth(self.identities, self.probabilities, moment)
         return grey
 
 

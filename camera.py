@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from annotate import LiveAnnotator, find_in_picture, labels_of
+from annotate import LiveAnnotator, find_in_picture, labels_of, seen_faces
 from draw import draw_faces, message_card
 from faces import FaceDetector
 from model import FacialExpressionModel
@@ -31,16 +31,6 @@ PREPARING = "The network is being prepared for this machine; that happens once. 
 BLANK = np.zeros((360, 640, 3), np.uint8)
 
 
-@dataclass(frozen=True)
-class Seen:
-    """A face in a frame."""
-
-    number: int  # stays its own while it is in the picture
-    box: tuple  # x, y, width, height in pixels
-    probabilities: tuple | None  # seven, smoothed, 0..1; None while there is no model
-    label: int | None  # index into EMOTIONS
-
-
 @dataclass(frozen=True, eq=False)
 class Shot:
     """An annotated frame as viewers get it."""
@@ -48,21 +38,14 @@ class Shot:
     number: int  # counts up by one from 1
     timestamp: float  # time.time() when the frame left the source
     jpeg: bytes
+    plain: bytes | None  # the same with nothing drawn on it, while anybody wants that
     size: tuple = (0, 0)  # width and height in pixels
-    faces: tuple = ()  # of Seen
+    faces: tuple = ()  # of annotate.Seen
 
 
-def seen_faces(numbers, boxes, expressions):
-    """A tuple of Seen from what annotate found; expressions: smooth.Expressions, or None while there is no model."""
-    return tuple(
-        Seen(
-            number,
-            tuple(int(value) for value in box),
-            expressions and tuple(float(value) for value in expressions[index].probabilities),
-            expressions and expressions[index].label,
-        )
-        for index, (number, box) in enumerate(zip(numbers, boxes))
-    )
+def encode(image):
+    """An image as JPEG bytes."""
+    return cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])[1].tobytes()
 
 
 class VideoCamera:
@@ -81,14 +64,13 @@ class VideoCamera:
         """
         self.source = parse_source(SOURCE if source is None else source)
         self.settings = {"mirror": False, "boxes": True, "labels": True}  # of the picture that all see
-        self._still = is_picture(self.source)  # one frame is all that it gives
         self._model = model or FacialExpressionModel()
         self._threads = []
         lock = threading.Lock()  # guards all that follows
         self._work = threading.Condition(lock)  # something for the threads to do
         self._published = threading.Condition(lock)  # something for the viewers to see
         self._closed = False
-        self._asked = 0.0  # time.monotonic() when somebody last wanted a frame
+        self._asked = self._plain_asked = 0.0  # time.monotonic() when somebody last wanted a frame, or a plain one
         self._still_frame = None  # (timestamp, image): the picture that is all that the source gives
         self._captured = None  # (timestamp, image): the newest frame that is not annotated yet
         self._unsearched = None  # (grey, moment): the newest annotated frame, for the next search of a whole frame
@@ -110,12 +92,13 @@ class VideoCamera:
         self._given = shot.number
         return shot.jpeg
 
-    def shots(self):
-        """Yield the newest Shot, and the same again where the picture stands still."""
+    def shots(self, plain=False):
+        """Yield the newest Shot, and the same again where the picture stands still. plain: each is to have that too."""
         number = 0
-        while shot := self._next_shot(number):
+        while shot := self._next_shot(number, plain):
             number = shot.number
-            yield shot
+            if shot.plain or not plain:
+                yield shot
 
     def state(self):
         """What is being watched, as a dict for JSON.
@@ -137,7 +120,13 @@ class VideoCamera:
         """Change some of the settings, from the next frame on. settings: a dict such as {"mirror": True}."""
         with self._work:
             self.settings = self.settings | settings
-            self._captured = self._captured or self._still_frame
+            self._draw_again()
+
+    def watch(self, source):
+        """Watch another source from now on, as everybody sees then; see SOURCE."""
+        with self._work:
+            self.source = parse_source(source)
+            self._captured = self._still_frame = self._unsearched = self._problem = None
             self._work.notify_all()
 
     def close(self):
@@ -150,7 +139,7 @@ class VideoCamera:
         for thread in self._threads:
             thread.join(max(0, end - time.monotonic()))  # a network source may hang for longer
 
-    def _next_shot(self, after):
+    def _next_shot(self, after, plain=False):
         """The newest shot: one numbered above `after`, or after REPEAT_AFTER any. None once the camera is closed."""
         with self._work:
             if not self._threads and not self._closed:
@@ -158,20 +147,32 @@ class VideoCamera:
                 self._threads = [threading.Thread(target=work, daemon=True) for work in works]
                 for thread in self._threads:
                     thread.start()
-            self._ask()
+            self._ask(plain)
             self._published.wait_for(lambda: self._closed or (self._shot and self._shot.number > after), REPEAT_AFTER)
             while not self._closed and self._shot is None:  # a frame or a message comes within CARD_AFTER
-                self._ask()
+                self._ask(plain)
                 self._published.wait(REPEAT_AFTER)
             return None if self._closed else self._shot
 
-    def _ask(self):
+    def _ask(self, plain):
         if not self._wanted():
             self._work.notify_all()  # they rest
         self._asked = time.monotonic()
+        if plain:
+            if not self._plain_wanted():
+                self._draw_again()
+            self._plain_asked = self._asked
 
     def _wanted(self):
         return not self._closed and time.monotonic() - self._asked < RELEASE_AFTER
+
+    def _plain_wanted(self):
+        return time.monotonic() - self._plain_asked < RELEASE_AFTER
+
+    def _draw_again(self):
+        """Have a picture that stands still drawn once more; moving ones are anyway."""
+        self._captured = self._captured or self._still_frame
+        self._work.notify_all()
 
     def _capture(self):
         """Keep the source's newest frame at hand, for as long as the camera is not closed."""
@@ -181,46 +182,54 @@ class VideoCamera:
                 if not self._wanted():
                     self._shot = None  # whoever comes later should not see an old frame first
                 self._work.wait_for(lambda: self._closed or self._wanted())
+            source = self.source
             try:
-                for image in read_frames(self.source, self._wanted):
+                for image in read_frames(source, lambda source=source: self._wanted() and source is self.source):
                     retry = RETRY_FIRST
                     with self._work:
-                        self._captured, self._problem = (time.time(), image), None
-                        self._work.notify_all()
+                        if source is self.source:
+                            self._captured, self._problem = (time.time(), image), None
+                            self._work.notify_all()
             except SourceError as error:
                 with self._work:
-                    self._problem = str(error)
-                    self._work.wait_for(lambda: self._closed, retry)
+                    if source is self.source:
+                        self._problem = str(error)
+                        self._work.wait_for(lambda source=source: self._closed or source is not self.source, retry)
                 retry = min(2 * retry, RETRY_LONGEST)
 
     def _annotate(self):
         """Turn captured frames into shots, or say what is missing, for as long as the camera is not closed."""
-        annotator, detector = LiveAnnotator(), FaceDetector()
+        annotator, detector, source = None, FaceDetector(), self.source
         seen, seen_at = BLANK, 0.0
         while not self._closed:
             with self._work:
                 self._work.wait_for(lambda: self._closed or self._captured, CARD_AFTER / 4)
                 captured, self._captured = self._captured, None
-                self._still_frame = captured if captured and self._still else self._still_frame
+                still = is_picture(self.source)  # one frame is all that it gives
+                self._still_frame = captured if captured and still else self._still_frame
                 (found, searched), self._found = self._found, (None, None)
                 if captured:
                     self._frame_times.append(time.monotonic())
+                if source is not self.source:
+                    annotator, source, seen, seen_at = None, self.source, BLANK, time.monotonic()
             now = time.monotonic()
             if captured and self.settings["mirror"]:
                 captured = captured[0], cv2.flip(captured[1], 1)  # before anything is drawn: text is never mirrored
-            if captured and self._still:
+            if captured and still:
                 timestamp, seen = captured
                 self._annotate_still(timestamp, seen.copy())
             elif captured:
                 timestamp, seen = captured
-                if now - seen_at > CARD_AFTER:  # the first frame, or the first for long
+                if annotator is None or now - seen_at > CARD_AFTER:  # the first frame, or the first for long
+                    annotator = annotator or LiveAnnotator()
                     found, searched = detector.detect(cv2.cvtColor(seen, cv2.COLOR_BGR2GRAY)), now
                 grey = annotator.annotate(seen, now, self._ready_model(), found, searched)
-                self._publish_faces(timestamp, seen, annotator.numbers, annotator.boxes, annotator.expressions)
+                self._publish_faces(timestamp, seen, annotator)
                 with self._work:
-                    self._unsearched = grey, now
+                    if source is self.source:
+                        self._unsearched = grey, now
                     self._work.notify_all()
-            elif self._wanted() and (self._problem or not self._still):
+            elif self._wanted() and (self._problem or not still):
                 if now - seen_at > CARD_AFTER:
                     self._publish(time.time(), message_card(seen, self._message()))
                 continue
@@ -231,8 +240,7 @@ class VideoCamera:
             self._publish(timestamp, image)
             self._model.exception()  # waits for it
         if model := self._ready_model():
-            found = find_in_picture(image, model)
-            self._publish_faces(timestamp, image, found.identities, found.boxes, found.expressions)
+            self._publish_faces(timestamp, image, find_in_picture(image, model))
 
     def _search(self):
         """Search whole frames, as often as the machine can afford, for as long as the camera is not closed."""
@@ -257,17 +265,19 @@ class VideoCamera:
             return self._model
         return self._model.result() if self._model.done() and not self._model.exception() else None
 
-    def _publish_faces(self, timestamp, image, numbers, boxes, expressions):
-        labels = labels_of(expressions) if self.settings["labels"] else None
-        draw_faces(image, boxes, numbers, labels, outlines=self.settings["boxes"])
-        self._publish(timestamp, image, seen_faces(numbers, boxes, expressions))
+    def _publish_faces(self, timestamp, image, found):
+        plain = encode(image) if self._plain_wanted() else None
+        labels = labels_of(found.expressions) if self.settings["labels"] else None
+        draw_faces(image, found.boxes, found.identities, labels, outlines=self.settings["boxes"])
+        self._publish(timestamp, image, plain, seen_faces(found))
 
-    def _publish(self, timestamp, image, faces=()):
-        _, jpeg = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
+    def _publish(self, timestamp, image, plain=None, faces=()):
+        jpeg = encode(image)
         with self._published:
             if self._wanted():
                 self._shot_count += 1
-                self._shot = Shot(self._shot_count, timestamp, jpeg.tobytes(), image.shape[1::-1], faces)
+                plain = plain if faces else jpeg
+                self._shot = Shot(self._shot_count, timestamp, jpeg, plain, image.shape[1::-1], faces)
                 self._published.notify_all()
 
     def _message(self):

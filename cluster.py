@@ -1,11 +1,11 @@
 """Spreads jobs over the processes of this machine, or over a cluster of others, with Dask."""
 
 import itertools
-import os
 import pickle
 from contextlib import contextmanager
 
 import dask
+from dask.system import CPU_COUNT
 from distributed import Client, LocalCluster, as_completed
 
 from job import clear, steps
@@ -31,7 +31,7 @@ def connected(scheduler=None, workers=None):
     with (
         dask.config.set({"distributed.scheduler.allowed-failures": KILLS_SURVIVED}),
         LocalCluster(
-            n_workers=workers or os.cpu_count() or 1,
+            n_workers=workers or CPU_COUNT,
             threads_per_worker=1,
             host="127.0.0.1",
             dashboard_address="127.0.0.1:0",

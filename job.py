@@ -4,6 +4,7 @@ Each step is a function of what it is given, so that the steps of one video can 
 them again where a process was killed. Outputs are written into a folder beside them and renamed when they are whole.
 """
 
+import itertools
 import os
 import shutil
 import tempfile
@@ -112,14 +113,19 @@ def model():
     return _thread.model
 
 
-def find(job, recording, segment, threads=False):
-    """The faces of a segment, as a table.Found whose faces are numbered for themselves, and how many frames it had."""
+def find(job, recording, segment, threads=False, advance=None):
+    """The faces of a segment, as a table.Found whose faces are numbered for themselves, and how many frames it had.
+
+    advance: is called after each frame, where there is one.
+    """
     numbers = []
 
     def frames():
         for frame in read(recording, segment, job.every, grey=True, threads=2 if threads else 1):
             numbers.append(frame.number)
             yield frame.image, recording.time(frame.timestamp)
+            if advance:
+                advance()
 
     return gather(zip(annotate_recording(frames(), model(), threads), numbers)), len(numbers)
 
@@ -137,8 +143,8 @@ def piece(job, segment):
     return job.work / f"{segment.first:09}.nut"
 
 
-def draw(job, recording, segment, found, threads=False):
-    """Write a segment with its faces drawn to its piece; found: its rows, smoothed and labelled."""
+def draw(job, recording, segment, found, threads=False, advance=None):
+    """Write a segment with its faces drawn to its piece; found: its rows, smoothed and labelled; advance: see find."""
     rows = found.by_frame()
 
     def drawn():
@@ -146,6 +152,8 @@ def draw(job, recording, segment, found, threads=False):
             own = rows.get(frame.number, slice(0))
             draw_faces(frame.image, found.boxes[own], found.faces[own].tolist(), _shown(found, own))
             yield frame
+            if advance:
+                advance()
 
     made = piece(job, segment)
     with tempfile.NamedTemporaryFile(dir=job.work, suffix=made.suffix, delete=False) as unfinished:
@@ -206,16 +214,27 @@ def begin(job):
     return do(job, threads=False)[0]
 
 
-def do(job, threads=True):
-    """The whole job in this process. Returns Done and the table.Found. Raises SourceError."""
+def do(job, threads=True, report=None):
+    """The whole job in this process. Returns Done and the table.Found. Raises SourceError.
+
+    report: is called again and again, where there is one, with the share of the job that is done, 0..1.
+    """
     start(job)
     if is_picture(str(job.path)):
         return _do_picture(job)
     recording = scan(job.path)
-    found, frames = join_found(job, recording, [find(job, recording, each, threads) for each in recording.segments])
+    count, passes = itertools.count(1), 2 if job.annotated else 1
+    whole = max(1, passes * recording.frames // job.every)
+
+    def advance():
+        if report:
+            report(min(1.0, next(count) / whole))
+
+    parts = [find(job, recording, each, threads, advance) for each in recording.segments]
+    found, frames = join_found(job, recording, parts)
     describe(job, recording, found, frames)
     for each in recording.segments if job.annotated else ():
-        draw(job, recording, each, rows_of(each, found), threads)
+        draw(job, recording, each, rows_of(each, found), threads, advance)
     return finish(job, recording, found, frames), found
 
 

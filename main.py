@@ -4,39 +4,44 @@ Routes and the command line; everything else is in the modules that it imports.
 """
 
 import argparse
+import errno
 import json
 import os
+import secrets
+import shutil
 import signal
 import socket
+import ssl
 import sys
+import tempfile
 import threading
-import time
 import webbrowser
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import closing
+from functools import partial
+from pathlib import Path
 
-from flask import Flask, Response, jsonify, render_template, request
+from flask import Flask, Response, abort, jsonify, render_template, request, send_file
 from werkzeug.exceptions import HTTPException
 from werkzeug.serving import WSGIRequestHandler, make_server
+from werkzeug.utils import secure_filename
 
 import camera
+from answers import describe_faces, describe_shot
+from doors import OWN_NAMES, close_doors, is_loopback, names_of
+from metrics import metrics_of
 from model import EMOTIONS, FacialExpressionModel, ModelError
-from source import SourceError, check_source, parse_source
-from uploads import MOST_BYTES, PictureReader, UploadError, name_emotions
-from viewers import BOUNDARY, STALL_TIMEOUT, Viewers, in_thread, part
+from own_cameras import OwnCameras
+from session import Session, SessionError
+from source import SourceError, check_source, describe, find_webcams, is_stream, parse_source
+from uploads import MOST_BYTES, PictureReader, UploadError
+from video_uploads import MOST_VIDEO_BYTES, VideoUploads
+from viewers import STALL_TIMEOUT, Viewers, plain_part
 
 HOST = "127.0.0.1"
 PORT = 5000
 PORTS_TRIED = 20
 MAX_VIEWERS = 256
-# What a browser may do with what comes from here: load nothing from elsewhere, and show nothing of it elsewhere.
-LOCKS = {
-    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
-    "connect-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'",
-    "Cross-Origin-Resource-Policy": "same-origin",
-    "Referrer-Policy": "no-referrer",
-    "X-Content-Type-Options": "nosniff",
-}
 EXPLANATIONS = {
     404: "There is nothing at this address.",
     413: f"That is too much at once; send at most {MOST_BYTES // 1024**2} MB.",
@@ -46,26 +51,40 @@ MODEL_WAIT = 0.5  # seconds; a model that takes longer is being compiled, and fr
 SEND_BUFFER = 1 << 16  # bytes the system holds for a viewer; little, so that a slow one does not see old frames
 
 
-def create_app(video, note=None):
-    """The Flask app that shows a VideoCamera. note: a sentence for the page, or None."""
+def create_app(video, note=None, names=OWN_NAMES, token=None):
+    """The Flask app that shows a VideoCamera.
+
+    note: a sentence for the page, or None. names, token: see doors.close_doors. close_app ends what it runs.
+    """
     app = Flask(__name__)
-    app.config["TRUSTED_HOSTS"] = ["127.0.0.1", "localhost", "[::1]"]  # against DNS rebinding
     app.config["MAX_CONTENT_LENGTH"] = app.config["MAX_FORM_MEMORY_SIZE"] = MOST_BYTES
-    reader = PictureReader()
+    close_doors(app, names, token)
+    folder = Path(tempfile.mkdtemp(prefix="expressions-"))
+    for name in ("videos", "session"):
+        (folder / name).mkdir()
+    reader, own_cameras = PictureReader(), OwnCameras()
+    videos, session = VideoUploads(folder / "videos"), Session(video, folder / "session")
+    app.extensions["expressions"] = (videos, session, folder)
+    first = video.source  # which was named where the program was started, and may be a file, and can be come back to
 
     def status():
-        return video.state() | {"viewers": max(len(pictures), len(events))}  # a page is among both
+        watching = (
+            max(len(pictures) + len(plain_pictures), len(events)) + session.is_recording()
+        )  # a page is among both
+        return video.state() | {"viewers": watching, "recording": session.state()}
 
     def event(shot):
         return f"data: {json.dumps(status() | describe_shot(shot))}\n\n".encode()
 
-    pictures, events = Viewers(video), Viewers(video, event, b"", EVENT_PERIOD)
+    pictures, plain_pictures = Viewers(video.shots), Viewers(partial(video.shots, plain=True), plain_part)
+    events = Viewers(video.shots, event, b"", EVENT_PERIOD)
+    app.register_blueprint(metrics_of(status, videos, own_cameras))
 
-    def stream(viewers, encode, opening, mimetype):
+    def stream(viewers, mimetype):
         if len(viewers) >= MAX_VIEWERS:
-            return Response("Too many viewers; try again in a moment.\n", 503, {"Retry-After": "5"}, "text/plain")
-        connection = request.environ.get("werkzeug.socket")  # none under another server: its thread has to send then
-        body = viewers.serve(connection) if connection else in_thread(video.shots(), encode, opening)
+            return jsonify(error="Too many viewers; try again in a moment."), 503, {"Retry-After": "5"}
+        connection = request.environ.get("werkzeug.socket")  # none under another server
+        body = viewers.serve(connection) if connection and not request.is_secure else viewers.in_thread()
         return Response(body, 200, {"Cache-Control": "no-store"}, mimetype)
 
     @app.get("/")
@@ -74,16 +93,63 @@ def create_app(video, note=None):
 
     @app.get("/video_feed")
     def video_feed():
-        return stream(pictures, part, BOUNDARY, "multipart/x-mixed-replace; boundary=frame")
+        return stream(plain_pictures if is_plain() else pictures, "multipart/x-mixed-replace; boundary=frame")
 
     @app.get("/events")
     def event_stream():
-        return stream(events, event, b"", "text/event-stream")
+        return stream(events, "text/event-stream")
 
     @app.get("/snapshot.jpg")
     def snapshot():
-        with closing(video.shots()) as shots:
-            return Response(next(shots).jpeg, 200, {"Cache-Control": "no-store"}, "image/jpeg")
+        with closing(video.shots(is_plain())) as shots:
+            shot = next(shots)
+            return Response(shot.plain if is_plain() else shot.jpeg, 200, {"Cache-Control": "no-store"}, "image/jpeg")
+
+    @app.get("/state")
+    def state():
+        return jsonify(status())
+
+    @app.post("/settings")
+    def settings():
+        wanted = request.get_json(silent=True)
+        if not isinstance(wanted, dict) or not all(
+            name in video.settings and isinstance(value, bool) for name, value in wanted.items()
+        ):
+            raise UploadError(f"Send a JSON object with true or false for any of {', '.join(video.settings)}.", 400)
+        video.change_settings(wanted)
+        return jsonify(video.settings)
+
+    @app.get("/sources")
+    def sources():
+        return jsonify(sources=list(choices(first)))
+
+    @app.post("/source")
+    def source():
+        wanted = request.get_json(silent=True)
+        wanted = wanted.get("source") if isinstance(wanted, dict) else None
+        known = choices(first)
+        if wanted in known if isinstance(wanted, str) else False:
+            video.watch(known[wanted])
+        elif isinstance(wanted, str) and is_stream(wanted):
+            video.watch(wanted)
+        else:
+            raise UploadError("Send one of /sources, or an address that begins with http, https or rtsp.", 400)
+        return jsonify(status())
+
+    @app.post("/recording")
+    def start_recording():
+        wanted = request.get_json(silent=True)
+        session.start(bool(isinstance(wanted, dict) and wanted.get("video")))
+        return jsonify(session.state()), 201
+
+    @app.delete("/recording")
+    def stop_recording():
+        session.stop()
+        return jsonify(session.state())
+
+    @app.get("/recording/<name>")
+    def recorded(name):
+        return send(session.output(name), name, f"session.{name.rpartition('.')[2]}")
 
     @app.post("/api/predict")
     def predict():
@@ -92,61 +158,80 @@ def create_app(video, note=None):
             files = [("picture", request.get_data())]
         if not files:
             raise UploadError("Send a picture as the body, with its content type, or several as a form's files.", 400)
-        return jsonify(images=[{"name": name, "faces": reader.read(content)} for name, content in files])
+        return jsonify(
+            images=[{"name": name, "faces": describe_faces(reader.read(content))} for name, content in files]
+        )
+
+    @app.post("/api/frames/<page>")
+    def own_frame(page):
+        size, faces = own_cameras.look(page[:64], request.get_data())
+        return jsonify(size=size, faces=describe_faces(faces))
+
+    @app.post("/videos")
+    def add_video():
+        request.max_content_length = MOST_VIDEO_BYTES
+        name = request.args.get("name", "video")[:200]
+        return jsonify(videos.add(name, request.stream).state()), 202
+
+    @app.get("/videos/<id>")
+    def video_state(id):
+        upload = videos.find(id) or abort(404)
+        return jsonify(upload.state())
+
+    @app.delete("/videos/<id>")
+    def remove_video(id):
+        return ("", 204) if videos.remove(id) else abort(404)
+
+    @app.get("/videos/<id>/<name>")
+    def analysed(id, name):
+        upload = videos.find(id) or abort(404)
+        stem = Path(secure_filename(upload.name)).stem or "video"
+        return send(videos.output(id, name), name, f"{stem}_{name}")
+
+    def send(path, name, saved_as):
+        if path is None:
+            abort(404)
+        return send_file(path, as_attachment="download" in request.args, download_name=saved_as, max_age=0)
+
+    def is_plain():
+        return "plain" in request.args
+
+    @app.get("/openapi.json")
+    def openapi():
+        return send_file(Path(app.root_path) / "openapi.json")
+
+    @app.get("/healthz")
+    def healthz():
+        return "ok\n", 200, {"Content-Type": "text/plain"}
 
     @app.errorhandler(UploadError)
     def refused(error):
         return jsonify(error=str(error)), error.status
+
+    @app.errorhandler(SessionError)
+    def not_now(error):
+        return jsonify(error=str(error)), 409
 
     @app.errorhandler(HTTPException)
     def failed(error):
         sentence = EXPLANATIONS.get(error.code, error.description)
         return jsonify(error=sentence), error.code, error.get_headers() if error.code == 405 else {}
 
-    @app.get("/healthz")
-    def healthz():
-        return "ok\n", 200, {"Content-Type": "text/plain"}
-
-    @app.after_request
-    def lock(response):
-        response.headers.update(LOCKS)
-        return response
-
-    @app.get("/state")
-    def state():
-        return jsonify(status())
-
-    @app.post("/settings")
-    def settings():
-        if request.headers.get("Origin", request.host_url.rstrip("/")) != request.host_url.rstrip("/"):
-            return jsonify(error="Settings can be changed from this app's own page alone."), 403
-        wanted = request.get_json(silent=True)
-        if not isinstance(wanted, dict) or not all(
-            name in video.settings and isinstance(value, bool) for name, value in wanted.items()
-        ):
-            return jsonify(error=f"Send a JSON object with true or false for any of {', '.join(video.settings)}."), 400
-        video.change_settings(wanted)
-        return jsonify(video.settings)
-
     return app
 
 
-def describe_shot(shot):
-    """What is in a camera.Shot, as a dict for JSON; a face as the package `fer` gives it, and more."""
-    return {
-        "time": shot.timestamp,
-        "delay": round(1000 * (time.time() - shot.timestamp)),
-        "size": shot.size,
-        "faces": [
-            {
-                "face": face.number,
-                "box": face.box,
-                "label": None if face.label is None else EMOTIONS[face.label],
-                "emotions": face.probabilities and name_emotions(face.probabilities),
-            }
-            for face in shot.faces
-        ],
-    }
+def close_app(app):
+    """End what an app runs, and delete what it kept."""
+    videos, session, folder = app.extensions["expressions"]
+    videos.close()
+    session.close()
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def choices(first):
+    """What can be watched without an address, as a dict from what the page calls it to a source."""
+    webcams = {f"camera {index}: {name}": index for index, name in find_webcams().items()}
+    return {describe(first): first} | {describe("demo"): "demo"} | webcams
 
 
 class ViewerHandler(WSGIRequestHandler):
@@ -163,31 +248,54 @@ class ViewerHandler(WSGIRequestHandler):
         pass
 
 
-def create_server(app, listener):
-    """A server for the app, a thread a viewer, on a socket that listens already."""
-    port = listener.getsockname()[1]
-    return make_server(HOST, port, app, threaded=True, request_handler=ViewerHandler, fd=listener.fileno())
+def create_server(app, listener, host=HOST, tls=None):
+    """A server for the app, a thread a viewer, on a socket that listens already. tls: an ssl.SSLContext, or None."""
+    return make_server(
+        *(host, listener.getsockname()[1], app),
+        threaded=True,
+        request_handler=ViewerHandler,
+        fd=listener.fileno(),
+        ssl_context=tls,
+    )
 
 
-def listen(port=None):
+def listen(port=None, host=HOST):
     """A socket that listens on the port, or without one on the first free port from 5000. Raises OSError."""
     if port is not None:
-        return _bind(port)
+        return _bind(port, host)
     for port in range(PORT, PORT + PORTS_TRIED):
         try:
-            return _bind(port)
-        except OSError:
-            continue
+            return _bind(port, host)
+        except OSError as error:
+            if not isinstance(error, PortTakenError) and error.errno != errno.EADDRINUSE:
+                raise
     raise OSError(f"the ports {PORT} to {PORT + PORTS_TRIED - 1} are all taken")
 
 
-def _bind(port):
+class PortTakenError(OSError):
+    """Another program serves there."""
+
+
+def _bind(port, host):
     # On a Mac and on Windows a port that another program serves can often be bound a second time, so ask first.
     with socket.socket() as probe:
         probe.settimeout(0.5)
         if port and probe.connect_ex((HOST, port)) == 0:
-            raise OSError(f"port {port} is taken")
-    return socket.create_server((HOST, port), backlog=MAX_VIEWERS)
+            raise PortTakenError(f"port {port} is taken")
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    return socket.create_server((host, port), family=family, backlog=MAX_VIEWERS)
+
+
+def load_certificate(certfile, keyfile):
+    """An ssl.SSLContext, or None without a certificate. Raises SourceError where the files cannot be used."""
+    if certfile is None:
+        return None
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    try:
+        context.load_cert_chain(certfile, keyfile)
+    except (OSError, ssl.SSLError) as error:
+        raise SourceError(f"{certfile} and {keyfile or 'the key in it'} cannot be used for TLS: {error}.") from error
+    return context
 
 
 def choose_source(text):
@@ -223,6 +331,14 @@ def main(arguments=None):
         help="a webcam's index, a video or picture file, an http or rtsp address, or demo (default: %(default)s)",
     )
     parser.add_argument("--port", type=int, help=f"the port to serve on (default: the first free one from {PORT})")
+    parser.add_argument(
+        "--host", default=HOST, help="listen elsewhere than here alone, with a token; 0.0.0.0 is everywhere"
+    )
+    parser.add_argument(
+        "--allow-host", action="append", default=[], metavar="NAME", help="a name this is reached by too"
+    )
+    parser.add_argument("--certfile", metavar="PEM", help="serve https with this certificate")
+    parser.add_argument("--keyfile", metavar="PEM", help="and this key, where the certificate's file has none")
     parser.add_argument("--no-browser", action="store_true", help="do not open the page in the browser")
     options = parser.parse_args(arguments)
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends like Ctrl-C
@@ -234,7 +350,7 @@ def main(arguments=None):
         print(error, file=sys.stderr)
         return 2
     except OSError as error:
-        print(f"Cannot serve on {HOST}: {error}. Choose another port with --port.", file=sys.stderr)
+        print(f"Cannot serve on {options.host}: {error}. Choose another port with --port.", file=sys.stderr)
         return 2
     print("Stopped.")
     return 0
@@ -245,22 +361,34 @@ def serve(options):
     source, note = choose_source(options.source)
     if note:
         print(note)
-    listener = listen(options.port)
+    tls = load_certificate(options.certfile, options.keyfile)
+    listener = listen(options.port, options.host)
     model = ThreadPoolExecutor(1).submit(FacialExpressionModel)
     if wait([model], MODEL_WAIT).done:
         model.result()
     video = camera.VideoCamera(source, model)
-    server = create_server(create_app(video, note), listener)
-    address = f"http://{HOST}:{server.port}"
-    print(f"Serving on {address} (Ctrl-C stops)", flush=True)
+    others = options.allow_host or not is_loopback(options.host)
+    token = secrets.token_urlsafe(24) if others else None
+    names = [*names_of(options.host), *options.allow_host]
+    app = create_app(video, note, names, token)
+    server = create_server(app, listener, options.host, tls)
+    for address in addresses(names if others else [options.host], server.port, tls, token):
+        print(f"Serving on {address} (Ctrl-C stops)", flush=True)
     if not options.no_browser:
-        open_browser(address)
+        open_browser(next(addresses([options.host if is_loopback(options.host) else HOST], server.port, tls, token)))
     threading.Thread(target=check_model, args=(model, server), daemon=True).start()
     try:
         server.serve_forever()
     finally:
         video.close()
+        close_app(app)
     model.result()
+
+
+def addresses(names, port, tls, token):
+    """Yield the links that lead here."""
+    for name in names:
+        yield f"{'https' if tls else 'http'}://{name}:{port}{f'/?token={token}' if token else ''}"
 
 
 def check_model(model, server):

@@ -23,6 +23,10 @@ KEY_FRAME_EVERY = 60  # frames, so that a player gets quickly to any moment
 # Of x264: its fastest preset takes a third of the time of "veryfast", for files 1.4 times as large of the same quality.
 QUALITY = {"preset": "ultrafast", "crf": "23", "g": str(KEY_FRAME_EVERY)}
 FULL_RANGE = np.clip((np.arange(256) - 16) * 255 / 219 + 0.5, 0, 255).astype(np.uint8)  # of a video's brightness
+MOST_PIXELS = 8192 * 8192  # of a frame
+# FFmpeg's kinds of files that are a video in themselves. Others, such as playlists, name further files or addresses,
+# and are not followed.
+CONTAINERS = "asf,avi,flv,matroska,webm,mov,mp4,m4a,3gp,3g2,mj2,mpeg,mpegts,mpegvideo,mxf,nut,ogg"
 SOUND = {"aac", "mp3", "opus", "ac3", "eac3", "alac"}  # that an MP4 can take over as it is
 
 
@@ -140,7 +144,7 @@ def _read_in_order(recording, every, grey, threads):
 def _opened(path, threads=1):
     """The container and its video stream. Raises SourceError."""
     try:
-        container = av.open(str(path))
+        container = av.open(str(path), options={"protocol_whitelist": "file", "format_whitelist": CONTAINERS})
     except (av.FFmpegError, OSError) as error:
         reason = "it is empty" if Path(path).exists() and not Path(path).stat().st_size else error.strerror
         raise SourceError(f"{path} is not a video that can be played: {reason}.") from error
@@ -148,6 +152,8 @@ def _opened(path, threads=1):
         if not container.streams.video:
             raise SourceError(f"{path} has no video in it.")
         stream = container.streams.video[0]
+        if stream.width * stream.height > MOST_PIXELS:
+            raise SourceError(f"{path} has frames of {stream.width}×{stream.height} pixels, which is too much.")
         stream.codec_context.thread_count = threads
         yield container, stream
 
@@ -206,23 +212,33 @@ def _grey(frame):
 def write_piece(path, recording, frames, threads=1):
     """Write Frames as H.264 to the file `path`, with timestamps counted from the recording's start."""
     with av.open(str(path), "w", format="nut") as container, _opened(recording.path) as (_, original):
-        stream = None
-        for frame in frames:
-            height, width = (side - side % 2 for side in frame.image.shape[:2])  # as yuv420p has them
-            if stream is None:
-                stream = container.add_stream("libx264", rate=round(recording.rate) or 1, options=QUALITY)
-                stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
-                stream.codec_context.thread_count = threads
-                stream.codec_context.time_base = TIME_BASE
-                for name in ("colorspace", "color_primaries", "color_trc"):  # they go through as they come
-                    setattr(stream.codec_context, name, getattr(original.codec_context, name))
-            yuv = cv2.cvtColor(frame.image[:height, :width], cv2.COLOR_BGR2YUV_I420)
-            picture = av.VideoFrame.from_ndarray(yuv, format="yuv420p")
-            picture.pts = round((frame.timestamp - recording.start) * recording.time_base / TIME_BASE)
-            picture.time_base = TIME_BASE
-            container.mux(stream.encode(picture))
-        if stream:
-            container.mux(stream.encode(None))
+        timed = ((frame.image, (frame.timestamp - recording.start) * recording.time_base) for frame in frames)
+        encode_frames(container, timed, recording.rate, threads, original.codec_context)
+
+
+def encode_frames(container, frames, rate, threads=1, colours=None):
+    """Encode frames as H.264 into an open container.
+
+    frames: pairs of an image, (height, width, 3) uint8 BGR, all of one size, and its time in seconds. rate: frames a
+    second, about. colours: a codec context whose colour space is that of the frames, or None.
+    """
+    stream = None
+    for image, seconds in frames:
+        height, width = (side - side % 2 for side in image.shape[:2])  # as yuv420p has them
+        if stream is None:
+            stream = container.add_stream("libx264", rate=round(rate) or 1, options=QUALITY)
+            stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
+            stream.codec_context.thread_count = threads
+            stream.codec_context.time_base = TIME_BASE
+            for name in ("colorspace", "color_primaries", "color_trc") if colours else ():
+                setattr(stream.codec_context, name, getattr(colours, name))  # they go through as they come
+        yuv = cv2.cvtColor(image[:height, :width], cv2.COLOR_BGR2YUV_I420)
+        picture = av.VideoFrame.from_ndarray(yuv, format="yuv420p")
+        picture.pts = round(seconds / TIME_BASE)
+        picture.time_base = TIME_BASE
+        container.mux(stream.encode(picture))
+    if stream:
+        container.mux(stream.encode(None))
 
 
 def join_pieces(pieces, recording, made, comment):

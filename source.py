@@ -12,6 +12,8 @@ from opencv import cv2
 DEMO = Path(__file__).resolve().parent / "demo.mp4"
 PICTURE_SUFFIXES = {".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"}
 STREAM_SCHEMES = {"http", "https", "rtsp"}
+# DirectShow opens in a moment where Windows' default takes many seconds.
+WEBCAM_BACKEND = cv2.CAP_DSHOW if sys.platform == "win32" else cv2.CAP_ANY
 NETWORK_TIMEOUT = 5000  # milliseconds; OpenCV's own is 30 seconds
 LONGEST_SIDE = 1920  # pixels; a larger frame is shrunk to it, since no viewer's browser shows more
 LATEST_SHOWN = 0.25  # seconds: a machine too slow for a clip skips frames, but still shows one this often
@@ -25,6 +27,16 @@ class SourceError(Exception):
 def parse_source(text):
     """A source as people write it, on the command line or as camera.SOURCE: an int (or digits) is a webcam's index."""
     return int(text) if str(text).isdigit() else str(text)
+
+
+def find_webcams():
+    """The webcams of this machine, as a dict from index to name; no camera is opened for it."""
+    if sys.platform == "darwin":  # which would ask for its users' leave each time
+        return dict.fromkeys(range(2), "webcam")
+    from cv2_enumerate_cameras import enumerate_cameras
+
+    found = enumerate_cameras(WEBCAM_BACKEND)
+    return {camera.index: camera.name for camera in found}
 
 
 def describe(source):
@@ -109,8 +121,7 @@ def _existing_file(path):
 
 
 def _play_webcam(index, wanted):
-    # DirectShow opens in a moment where Windows' default takes many seconds.
-    capture = cv2.VideoCapture(index, cv2.CAP_DSHOW if sys.platform == "win32" else cv2.CAP_ANY)
+    capture = cv2.VideoCapture(index, WEBCAM_BACKEND)
     yield from _play(capture, wanted, paced=False)
     if wanted():
         raise SourceError(f"Camera {index} gives no picture: it is not there, or another program is using it.")

@@ -2,7 +2,7 @@
 
 import csv
 import itertools
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -73,8 +73,7 @@ def join(parts, period):
     period: seconds from one analysed frame to the next. A face goes on over the seam where the first box of the one
     overlaps the last box of the other and no more time lies between than a face is followed without being seen.
     """
-    parts = list(parts)
-    faces, latest, numbers = [], {}, itertools.count(1)
+    numbered, latest, numbers = [], {}, itertools.count(1)
     for part in parts:
         firsts = dict(zip(*(column.tolist() for column in np.unique(part.faces, return_index=True))))
         joined = {}
@@ -84,15 +83,31 @@ def join(parts, period):
         for face in sorted(firsts, key=firsts.get):
             if face not in joined:
                 joined[face] = next(numbers)
-        faces.append(np.array([joined[face] for face in part.faces.tolist()], np.int64))
+        numbered.append(replace(part, faces=np.array([joined[face] for face in part.faces.tolist()], np.int64)))
         latest |= {joined[face]: (part.times[row], part.boxes[row]) for row, face in enumerate(part.faces.tolist())}
-    frames, times, _, boxes, probabilities = (
-        np.concatenate([getattr(part, name) for part in parts])
-        for name in ("frames", "times", "faces", "boxes", "probabilities")
-    )
-    whole = Found(frames, times, np.concatenate(faces), boxes, probabilities)
+    whole = concatenate(numbered)
     _smooth(whole)
     return whole
+
+
+def concatenate(parts):
+    """Consecutive Founds, at least one, as one."""
+    columns = zip(*(vars(part).values() for part in parts))
+    return Found(*(None if column[0] is None else np.concatenate(column) for column in columns))
+
+
+def gather_seen(rows):
+    """Found, smoothed and labelled, of (frame, seconds, annotate.Seen) of faces that were seen live."""
+    rows = sorted(rows, key=lambda row: (row[0], row[2].box))
+    return Found(
+        np.array([frame for frame, _, _ in rows], np.int64),
+        np.array([seconds for _, seconds, _ in rows], np.float64),
+        np.array([face.number for _, _, face in rows], np.int64),
+        np.array([face.box for _, _, face in rows], np.int64).reshape(-1, 4),
+        np.array([face.raw for _, _, face in rows], np.float32).reshape(-1, len(EMOTIONS)),
+        np.array([face.probabilities for _, _, face in rows], np.float32).reshape(-1, len(EMOTIONS)),
+        np.array([face.label for _, _, face in rows], np.int64),
+    )
 
 
 def _candidates(part, firsts, latest, longest):

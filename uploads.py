@@ -7,7 +7,7 @@ import threading
 import numpy as np
 from PIL import Image, ImageOps
 
-from annotate import find_in_picture
+from annotate import find_in_picture, seen_faces
 from model import FacialExpressionModel
 from source import LONGEST_SIDE, shrink
 
@@ -51,7 +51,7 @@ class PictureReader:
         self._lock, self._model = threading.Lock(), None
 
     def read(self, content):
-        """A list of dicts with box, emotions and label for the faces in a picture's bytes. Raises UploadError.
+        """A tuple of annotate.Seen of the faces in a picture's bytes. Raises UploadError.
 
         Boxes are x, y, width, height in pixels of the picture as it came, upright.
         """
@@ -59,19 +59,4 @@ class PictureReader:
             image = decode_picture(content)
             small = shrink(image, LONGEST_SIDE)
             self._model = self._model or FacialExpressionModel()
-            found = find_in_picture(small, self._model)
-        scale = image.shape[1] / small.shape[1]
-        return [
-            {
-                "box": [round(scale * int(value)) for value in box],
-                "emotions": name_emotions(expression.probabilities),
-                "label": FacialExpressionModel.EMOTIONS_LIST[expression.label],
-            }
-            for box, expression in zip(found.boxes, found.expressions)
-        ]
-
-
-def name_emotions(probabilities):
-    """Seven probabilities as a dict with the names that the package `fer` has."""
-    names = FacialExpressionModel.EMOTIONS_LIST
-    return {name.lower(): round(float(value), 3) for name, value in zip(names, probabilities)}
+            return seen_faces(find_in_picture(small, self._model), image.shape[1] / small.shape[1])

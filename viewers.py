@@ -17,15 +17,17 @@ CHECK_EVERY = 1.0  # seconds
 
 def part(shot):
     """A shot as part of a multipart body, followed at once by the boundary: browsers paint it when they see that."""
-    head = f"Content-Type: image/jpeg\r\nContent-Length: {len(shot.jpeg)}\r\nX-Timestamp: {shot.timestamp:.6f}\r\n"
-    return head.encode() + b"\r\n" + shot.jpeg + b"\r\n" + BOUNDARY
+    return _part(shot.jpeg, shot.timestamp)
 
 
-def in_thread(shots, encode=part, opening=BOUNDARY):
-    """The same stream as an endless body, for a server whose threads send for themselves."""
-    yield opening
-    for shot in shots:
-        yield encode(shot)
+def plain_part(shot):
+    """The same of the shot with nothing drawn on it."""
+    return _part(shot.plain, shot.timestamp)
+
+
+def _part(jpeg, timestamp):
+    head = f"Content-Type: image/jpeg\r\nContent-Length: {len(jpeg)}\r\nX-Timestamp: {timestamp:.6f}\r\n"
+    return head.encode() + b"\r\n" + jpeg + b"\r\n" + BOUNDARY
 
 
 @dataclass(eq=False)
@@ -42,10 +44,13 @@ class Viewer:
 class Viewers:
     """Those who get a stream of a VideoCamera, which works while there are any."""
 
-    def __init__(self, video, encode=part, opening=BOUNDARY, period=0.0):
-        """encode: from a shot to bytes. opening: what comes before the first. period: seconds between two, at least."""
-        self._video, self._encode, self._opening, self._period = video, encode, opening, period
-        self._viewers = set()
+    def __init__(self, shots, encode=part, opening=BOUNDARY, period=0.0):
+        """shots: gives an iterator of camera.Shots, such as VideoCamera.shots. encode: from a shot to bytes.
+
+        opening: what comes before the first. period: seconds between two, at least.
+        """
+        self._shots, self._encode, self._opening, self._period = shots, encode, opening, period
+        self._viewers, self._viewers_elsewhere = set(), set()  # the latter have threads of their own
         self._newest = b""  # what to send
         self._lock = threading.Lock()  # guards the start of the threads
         self._threads = []
@@ -57,7 +62,7 @@ class Viewers:
         self._selector.register(self._wake, selectors.EVENT_READ)
 
     def __len__(self):
-        return len(self._viewers)
+        return len(self._viewers) + len(self._viewers_elsewhere)
 
     def serve(self, connection):
         """Yield the opening, and nothing more while the stream goes to the connection, a socket, until it ends.
@@ -76,12 +81,26 @@ class Viewers:
                     thread.start()
         viewer.gone.wait()
 
+    def in_thread(self):
+        """The same stream as an endless body, for a server whose threads send for themselves."""
+        this, begun = object(), 0.0
+        self._viewers_elsewhere.add(this)
+        try:
+            yield self._opening
+            with closing(self._shots()) as shots:
+                for shot in shots:
+                    if time.monotonic() - begun >= self._period:
+                        begun = time.monotonic()
+                        yield self._encode(shot)
+        finally:
+            self._viewers_elsewhere.discard(this)
+
     def _take(self):
         """Take the camera's newest shot while anybody watches."""
         closed, begun = False, 0.0
         while not closed:
             self._present.wait()
-            with closing(self._video.shots()) as shots:
+            with closing(self._shots()) as shots:
                 closed = True
                 for shot in shots:
                     if self._viewers and time.monotonic() - begun < self._period:

@@ -1,9 +1,13 @@
 // The probabilities of each face as bars, in the face's colour.
-export const FACE_COLOURS = ["#be6900", "#1e50aa", "#147846", "#a01e8c", "#be3232", "#006e78"]; // as on the picture
+const FACE_COLOURS = ["#be6900", "#1e50aa", "#147846", "#a01e8c", "#be3232", "#006e78"]; // as on the picture
+
+const template = document.getElementById("face");
+
+export const colourOf = (number) => FACE_COLOURS[(number - 1) % FACE_COLOURS.length];
 
 export class Faces {
-  constructor(place, template, nobody) {
-    Object.assign(this, { place, template, nobody, cards: new Map() });
+  constructor(place, nobody) {
+    Object.assign(this, { place, nobody, cards: new Map() });
   }
 
   show(faces) {
@@ -19,8 +23,8 @@ export class Faces {
   }
 
   add(number) {
-    const card = this.template.content.firstElementChild.cloneNode(true);
-    card.style.setProperty("--face", FACE_COLOURS[(number - 1) % FACE_COLOURS.length]);
+    const card = template.content.firstElementChild.cloneNode(true);
+    card.style.setProperty("--face", colourOf(number));
     card.querySelector(".number").textContent = number;
     this.cards.set(number, card);
     this.place.append(card);

@@ -1,54 +1,65 @@
-// What was seen in the last minutes: a row for each face, in the colours of its labels.
-const SPAN = 120; // seconds
+// What was seen over some time: a row for each face, in the colours of its labels.
 const ROW = 22; // pixels
+const LEFT = 24; // pixels, for the faces' numbers
 const MOST_ROWS = 6;
 const DRAW_EVERY = 500; // milliseconds
 const GAP = 0.5; // seconds without a face after which its bar is broken
+const legend = [...document.querySelectorAll(".legend li")];
 
 export class Timeline {
-  constructor(canvas, words, legend) {
-    Object.assign(this, { canvas, words, seen: new Map(), now: 0, drawn: 0 });
+  // span: the seconds that it shows, up to the latest that was added.
+  constructor(canvas, words, span) {
+    Object.assign(this, { canvas, words, span, seen: new Map(), end: 0, drawn: 0, cursor: null });
     this.colours = new Map(
-      [...legend].map((item) => [item.dataset.emotion, getComputedStyle(item).getPropertyValue("--emotion")]),
+      legend.map((item) => [item.dataset.emotion, getComputedStyle(item).getPropertyValue("--emotion")]),
     );
   }
 
+  clear() {
+    this.seen.clear();
+    this.draw();
+  }
+
+  // Add what was seen live at a time, in seconds; what is older than the span is forgotten.
   add(time, faces) {
-    this.now = time;
-    for (const { face, label } of faces) {
-      if (!label) continue;
-      const runs = this.seen.get(face) ?? this.seen.set(face, []).get(face);
-      const latest = runs.at(-1);
-      if (latest?.label === label && time - latest.end < GAP) latest.end = time;
-      else runs.push({ label, begin: latest && time - latest.end < GAP ? latest.end : time, end: time });
-    }
+    this.end = time;
+    for (const { face, label } of faces) if (label) this.note(time, face, label);
     for (const [face, runs] of this.seen) {
-      while (runs.length && runs[0].end < time - SPAN) runs.shift();
+      while (runs.length && runs[0].end < time - this.span) runs.shift();
       if (!runs.length) this.seen.delete(face);
     }
     if (Date.now() - this.drawn > DRAW_EVERY) this.draw();
+  }
+
+  note(time, face, label) {
+    const runs = this.seen.get(face) ?? this.seen.set(face, []).get(face);
+    const latest = runs.at(-1);
+    const goesOn = latest && time - latest.end < GAP;
+    if (goesOn && latest.label === label) latest.end = time;
+    else runs.push({ label, begin: goesOn ? latest.end : time, end: time });
   }
 
   draw() {
     this.drawn = Date.now();
     const rows = [...this.seen].slice(-MOST_ROWS);
     const scale = window.devicePixelRatio || 1;
-    const width = this.canvas.clientWidth;
     const height = ROW * Math.max(1, rows.length);
+    this.width = this.canvas.clientWidth;
     this.canvas.style.height = `${height}px`;
-    this.canvas.width = width * scale;
+    this.canvas.width = this.width * scale;
     this.canvas.height = height * scale;
     const context = this.canvas.getContext("2d");
+    const ink = getComputedStyle(this.canvas).color;
     context.scale(scale, scale);
     context.font = "12px system-ui, sans-serif";
     context.textBaseline = "middle";
     rows.forEach(([face, runs], row) => {
       const middle = ROW * (row + 0.5);
-      context.fillStyle = getComputedStyle(this.canvas).color;
+      context.fillStyle = ink;
       context.fillText(face, 2, middle);
       for (const { label, begin, end } of runs) {
-        const left = Math.max(24, this.place(begin, width));
-        const right = Math.max(left + 2, this.place(end, width));
+        const left = Math.max(LEFT, this.place(begin));
+        const right = Math.max(left + 2, this.place(end));
         context.fillStyle = this.colours.get(label);
         context.fillRect(left, middle - ROW / 2 + 2, right - left, ROW - 4);
         if (context.measureText(label).width + 8 > right - left) continue;
@@ -56,11 +67,20 @@ export class Timeline {
         context.fillText(label, left + 4, middle);
       }
     });
+    if (this.cursor !== null) {
+      context.fillStyle = ink;
+      context.fillRect(this.place(this.cursor) - 1, 0, 2, height);
+    }
     this.tell(rows);
   }
 
-  place(time, width) {
-    return 24 + ((time - this.now + SPAN) / SPAN) * (width - 24);
+  place(time) {
+    return LEFT + ((time - this.end + this.span) / this.span) * (this.width - LEFT);
+  }
+
+  // The time at so many pixels from the left.
+  timeAt(left) {
+    return this.end - this.span + (this.span * Math.max(0, left - LEFT)) / (this.width - LEFT);
   }
 
   tell(rows) {

@@ -1,22 +1,26 @@
-// The page: the picture, and beside it what the server says of it, ten times a second.
+// The live view: the picture, and beside it what the server says of it, ten times a second.
+import { ask, byId, say } from "./ask.js";
+import { showSources } from "./choose.js";
 import { Faces } from "./faces.js";
+import { showRecording } from "./record.js";
 import { Timeline } from "./timeline.js";
 
 const AGAIN_AFTER = 2000; // milliseconds
-const byId = (id) => document.getElementById(id);
+const SPAN = 120; // seconds
 const picture = byId("picture");
-const faces = new Faces(byId("faces"), byId("face"), byId("nobody"));
-const timeline = new Timeline(byId("timeline"), byId("timeline-words"), document.querySelectorAll(".legend li"));
+const faces = new Faces(byId("faces"), byId("nobody"));
+const timeline = new Timeline(byId("timeline"), byId("timeline-words"), SPAN);
 let events = null;
+let wanted = false;
 let paused = false;
-
-function say(place, text) {
-  if (place.textContent !== text) place.textContent = text;
-  place.hidden = !text;
-}
+let begun = false; // the page itself asks for the first picture
 
 function show(now) {
-  byId("source").textContent = now.source;
+  if (byId("source").textContent !== now.source) {
+    byId("source").textContent = now.source;
+    timeline.clear();
+    showSources(now.source);
+  }
   // A picture that stands still has no rate.
   byId("fps").textContent = now.fps ? `${now.fps.toFixed(now.fps < 10 ? 1 : 0)} frames a second` : "";
   byId("delay").textContent = now.fps ? `${now.delay} ms behind` : "";
@@ -26,6 +30,7 @@ function show(now) {
   for (const [name, value] of Object.entries(now.settings)) {
     byId("settings").elements[name].checked = value;
   }
+  showRecording(now.recording);
   faces.show(now.faces);
   timeline.add(now.time, now.faces);
 }
@@ -40,7 +45,8 @@ function setGone(gone) {
 
 function start() {
   stop();
-  picture.src = `${picture.dataset.feed}?${Date.now()}`; // a new address, or the browser keeps the ended one
+  if (begun) picture.src = `${picture.dataset.feed}?${Date.now()}`; // a new address, or the browser keeps the ended one
+  begun = true;
   events = new EventSource("/events");
   events.onmessage = (message) => {
     setGone(false);
@@ -49,13 +55,27 @@ function start() {
   events.onerror = () => {
     setGone(true);
     stop();
-    setTimeout(() => { if (!document.hidden && !paused && !events) start(); }, AGAIN_AFTER);
+    setTimeout(() => { if (wanted && !paused && !events) start(); }, AGAIN_AFTER);
   };
 }
 
 function stop() {
   events?.close();
   events = null;
+}
+
+export function open() {
+  wanted = true;
+  showSources(byId("source").textContent);
+  if (!paused) start();
+}
+
+export function close() {
+  wanted = false;
+  for (const id of ["fps", "delay", "viewers"]) byId(id).textContent = "";
+  if (paused) return;
+  stop();
+  picture.removeAttribute("src");
 }
 
 byId("pause").addEventListener("click", () => {
@@ -75,20 +95,6 @@ byId("full").addEventListener("click", () => {
   else byId("stage").requestFullscreen();
 });
 
-byId("settings").addEventListener("change", (change) => {
-  fetch("/settings", {
-    method: "POST",
-    headers: { "Content-Type": "application/json" },
-    body: JSON.stringify({ [change.target.name]: change.target.checked }),
-  }).catch(() => setGone(true));
+byId("settings").addEventListener("change", ({ target }) => {
+  ask("/settings", "POST", { [target.name]: target.checked }).catch((error) => say(byId("problem"), error.message));
 });
-
-// A hidden tab lets go of its connections: browsers allow about six to a host.
-document.addEventListener("visibilitychange", () => {
-  if (paused) return;
-  if (!document.hidden) return start();
-  stop();
-  picture.removeAttribute("src");
-});
-
-start();

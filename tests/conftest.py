@@ -1,3 +1,4 @@
+import itertools
 import os
 import shutil
 import tempfile
@@ -12,8 +13,9 @@ import skimage.data
 from playwright.sync_api import sync_playwright
 
 from camera import VideoCamera
-from main import create_app, create_server, listen
+from main import close_app, create_app, create_server, listen
 from model import FacialExpressionModel
+from source import DEMO
 
 os.environ["XDG_CACHE_HOME"] = tempfile.mkdtemp(prefix="cache-of-tests-")  # compiled networks, and nobody's own
 
@@ -79,14 +81,25 @@ def picture(astronaut, tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def chromium():
-    """A real Chromium, in which a test opens pages of its own."""
+def chromium(tmp_path_factory):
+    """A real Chromium, in which a test opens pages of its own; its camera shows the demo's first ten seconds."""
     program = shutil.which("chromium")
     if not program:
         assert "CI" not in os.environ, "CI has a Chromium"
         pytest.skip("there is no Chromium here")
+    camera = tmp_path_factory.mktemp("camera") / "demo.mjpeg"
+    with av.open(str(camera), "w", format="mjpeg") as container:
+        stream = container.add_stream("mjpeg", rate=30)
+        stream.width, stream.height, stream.pix_fmt = 640, 360, "yuvj420p"
+        with av.open(str(DEMO)) as demo:
+            for frame in itertools.islice(demo.decode(video=0), 300):
+                container.mux(stream.encode(av.VideoFrame.from_ndarray(frame.to_ndarray(format="bgr24"), "bgr24")))
+        container.mux(stream.encode(None))
+    arguments = ["--use-fake-ui-for-media-stream", "--use-fake-device-for-media-stream"]
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=program)
+        browser = playwright.chromium.launch(
+            executable_path=program, args=[*arguments, f"--use-file-for-fake-video-capture={camera}"]
+        )
         yield browser
         browser.close()
 
@@ -119,13 +132,14 @@ def serve(watch):
     """A function that serves a source for real and gives the address of its page."""
     servers = []
 
-    def start(source, note=None):
-        server = create_server(create_app(watch(source), note), listen(0))
+    def start(source, note=None, tls=None, **doors):
+        server = create_server(create_app(watch(source), note, **doors), listen(0), tls=tls)
         threading.Thread(target=server.serve_forever, daemon=True).start()
         servers.append(server)
-        return f"http://127.0.0.1:{server.port}"
+        return f"{'https' if tls else 'http'}://127.0.0.1:{server.port}"
 
     yield start
     for server in servers:
         server.shutdown()
         server.server_close()
+        close_app(server.app)

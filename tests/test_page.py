@@ -3,8 +3,9 @@ import threading
 from urllib.parse import urlsplit
 
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 
-from main import create_app, create_server, listen
+from main import close_app, create_app, create_server, listen
 
 
 @pytest.fixture
@@ -76,7 +77,7 @@ def test_settings_change_the_picture_for_all(serve, open_page, picture):
     wait_for_face(page)
     for name in ("Labels", "Boxes", "Mirror"):
         before = page.evaluate("async () => (await (await fetch('/snapshot.jpg')).blob()).size")
-        page.get_by_label(name).click()
+        page.locator("#settings").get_by_label(name).click()
         page.wait_for_function(
             "async before => (await (await fetch('/snapshot.jpg')).blob()).size !== before", arg=before, timeout=5000
         )
@@ -87,8 +88,8 @@ def test_settings_change_the_picture_for_all(serve, open_page, picture):
 def test_pause_holds_picture_and_bars_and_goes_on(serve, open_page, clip):
     page = open_page(serve(str(clip)))
     wait_for_face(page)
-    page.keyboard.press("Tab")
-    page.keyboard.press("Enter")  # the first control
+    page.get_by_role("button", name="Pause").focus()
+    page.keyboard.press("Enter")
     assert page.get_by_role("button", name="Go on").get_attribute("aria-pressed") == "true"
     page.wait_for_function("async () => (await (await fetch('/state')).json()).viewers === 0")
     held = picture(page)
@@ -137,6 +138,7 @@ def test_the_page_says_that_the_server_has_gone_and_comes_back_with_it(watch, op
     wait_for_face(page)
     first.shutdown()
     first.server_close()
+    close_app(first.app)
     watch.close()
     page.get_by_text("The server has stopped.").wait_for(timeout=10_000)
     second = serve_on(first.port)
@@ -144,13 +146,156 @@ def test_the_page_says_that_the_server_has_gone_and_comes_back_with_it(watch, op
     wait_for_face(page)
     second.shutdown()
     second.server_close()
+    close_app(second.app)
 
 
 @pytest.mark.parametrize("size", [(1280, 900), (390, 844)])
-def test_nothing_runs_over_the_edge(serve, open_page, clip, size):
+def test_nothing_runs_over_the_edge(serve, open_page, clip, picture, size):
     page = open_page(serve(str(clip)), viewport={"width": size[0], "height": size[1]})
     wait_for_face(page)
-    assert page.evaluate("() => document.documentElement.scrollWidth <= window.innerWidth")
+    fits = "() => document.documentElement.scrollWidth <= window.innerWidth"
+    assert page.evaluate(fits)
+    page.get_by_role("tab", name="This browser's camera").click()
+    assert page.evaluate(fits)
+    page.get_by_role("tab", name="Pictures and videos").click()
+    page.set_input_files("#choose-files", [str(picture), str(clip)])
+    page.wait_for_selector(".upload video", timeout=60_000)
+    assert page.evaluate(fits)
+
+
+def test_what_is_watched_can_be_chosen(serve, open_page, clip, picture):
+    address, other = serve(str(clip)), serve(str(picture))
+    page, another = open_page(address), open_page(address)
+    wait_for_face(page)
+    page.get_by_role("button", name="the demo").click()
+    for each in (page, another):  # it is the same for all
+        each.wait_for_function("() => document.getElementById('source').textContent === 'the demo'")
+        each.wait_for_function(
+            "() => document.querySelector('#faces .label')?.textContent === 'Neutral'", timeout=15_000
+        )
+    page.get_by_label("Address of a network camera").fill(f"{other}/video_feed")
+    page.get_by_role("button", name="Watch").click()
+    page.wait_for_function("() => document.querySelector('#faces .label')?.textContent === 'Happy'", timeout=15_000)
+    assert state(page)["source"] == f"{other}/video_feed"
+    page.get_by_role("button", name=clip.name).click()
+    page.wait_for_function("async () => (await (await fetch('/state')).json()).source === 'clip.mp4'")
+    page.get_by_label("Address of a network camera").fill("file:///etc/passwd")
+    page.get_by_role("button", name="Watch").click()
+    page.get_by_text("an address that begins with http, https or rtsp").wait_for()
+    assert state(page)["source"] == "clip.mp4"
+
+
+def test_this_browsers_camera_is_looked_at_for_its_page_alone(serve, open_page, picture):
+    page = open_page(serve(str(picture)))
+    page.get_by_role("tab", name="This browser's camera").click()
+    page.get_by_role("button", name="Start the camera").click()
+    page.wait_for_selector("#own-faces article", timeout=15_000)
+    labels = set()
+    for _ in range(100):
+        labels.add(page.locator("#own-faces .label").first.inner_text())
+        if {"Neutral", "Happy"} <= labels:
+            break
+        page.wait_for_timeout(200)
+    assert {"Neutral", "Happy"} <= labels  # the demo's first expressions
+    assert "frames a second" in page.locator("#own-state").inner_text()
+    assert page.locator("#own-boxes").evaluate("canvas => canvas.width") == 640
+    assert state(page)["viewers"] == 0
+    page.get_by_role("button", name="Stop the camera").click()
+    assert page.locator("#own-faces article").count() == 0
+    assert page.evaluate("() => document.getElementById('own-video').srcObject") is None
+
+
+def test_an_uploaded_picture_shows_its_faces(serve, open_page, clip, picture):
+    page = open_page(serve(str(clip)))
+    page.get_by_role("tab", name="Pictures and videos").click()
+    page.set_input_files("#choose-files", str(picture))
+    page.wait_for_selector(".upload .face")
+    assert page.locator(".upload .label").inner_text() == "Happy"
+    assert page.locator(".upload figure canvas").evaluate("canvas => [canvas.width, canvas.height]") == [512, 512]
+    page.get_by_role("button", name="Remove astronaut.png").click()
+    assert page.locator(".upload").count() == 0
+
+
+def test_uploaded_videos_wait_play_above_their_timeline_and_are_removed(serve, open_page, film, astronaut, tmp_path):
+    images = [astronaut[:240, 80 - shift : 400 - shift] for shift in range(80)]
+    path = film(tmp_path / "a, b.mp4", images)
+    broken = tmp_path / "broken.mp4"
+    broken.write_bytes(path.read_bytes()[:3000])
+    text = tmp_path / "text.mp4"
+    text.write_text("#EXTM3U\n#EXTINF:1,\nfile:///etc/passwd\n")
+    page = open_page(serve("demo"))
+    page.get_by_role("tab", name="Pictures and videos").click()
+    page.set_input_files("#choose-files", [str(path), str(broken), str(text)])
+    page.get_by_text("broken.mp4 is not a video that can be played").wait_for(timeout=60_000)
+    page.get_by_text("This is no video that can be read").wait_for()
+    page.wait_for_function("() => document.querySelector('.upload video')?.duration > 3", timeout=60_000)
+    timeline = page.get_by_role("slider")
+    timeline.focus()
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("ArrowRight")
+    page.wait_for_function("() => Math.abs(document.querySelector('.upload video').currentTime - 2) < 0.1")
+    assert float(timeline.get_attribute("aria-valuenow")) == pytest.approx(2, abs=0.1)
+    box = timeline.bounding_box()
+    timeline.click(position={"x": 24 + (box["width"] - 24) / 2, "y": 5})
+    page.wait_for_function("() => Math.abs(document.querySelector('.upload video').currentTime - 1.6) < 0.1")
+    assert "Face 1: Happy 3 s" in page.locator(".upload .words").inner_text()
+    for name, begin in (("Annotated video", b"\0\0\0"), ("Table", b"video,frame"), ("Timeline as a", b"\x89PNG")):
+        with page.expect_download() as download:
+            page.get_by_role("link", name=name).click()
+        with open(download.value.path(), "rb") as file:
+            assert file.read(len(begin)) == begin
+        assert download.value.suggested_filename.startswith("a_b_")
+    address = page.locator(".upload video").get_attribute("src").rpartition("/")[0]
+    page.get_by_role("button", name="Remove a, b.mp4").click()
+    page.wait_for_function("async address => (await fetch(address)).status === 404", arg=address)
+
+
+def test_a_recording_is_made_and_can_be_kept(serve, open_page, clip):
+    page = open_page(serve(str(clip)))
+    wait_for_face(page)
+    page.get_by_label("With the video").check()
+    page.get_by_role("button", name="Record").click()
+    page.get_by_text("Recording, 0:02").wait_for()
+    page.get_by_role("button", name="Stop").click()
+    page.locator("#record-state").get_by_text("Done.").wait_for(timeout=15_000)
+    names = []
+    for name in ("Table", "Timeline", "Video"):
+        with page.expect_download() as download:
+            page.get_by_role("link", name=name).click()
+        names.append(download.value.suggested_filename)
+    assert names == ["session.csv", "session.png", "session.mp4"]
+
+
+def test_everything_can_be_done_with_the_keyboard(serve, open_page, clip, picture):
+    page = open_page(serve(str(clip)))
+    wait_for_face(page)
+    reached = []
+    for _ in range(40):
+        page.keyboard.press("Tab")
+        reached.append(page.evaluate("() => document.activeElement.id || document.activeElement.textContent.trim()"))
+    wanted = {"tab-live", "pause", "snapshot", "full", "the demo", "address-text", "Watch", "record", "record-video"}
+    assert wanted <= set(reached)
+    page.locator("#tab-live").focus()
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("Tab")
+    assert page.evaluate("() => document.activeElement.id") == "own-start"
+    page.locator("#tab-own").focus()
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("Tab")
+    assert page.evaluate("() => document.activeElement.id") == "choose-files"
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing_serious(serve, open_page, clip, picture, scheme):
+    page = open_page(serve(str(clip)), color_scheme=scheme, bypass_csp=True)
+    wait_for_face(page)
+    for tab in ("Live", "This browser's camera", "Pictures and videos"):
+        page.get_by_role("tab", name=tab).click()
+        if tab.startswith("Pictures"):
+            page.set_input_files("#choose-files", [str(picture), str(clip)])
+            page.wait_for_selector(".upload video", timeout=60_000)
+        found = Axe().run(page).response["violations"]
+        assert [each["id"] for each in found if each["impact"] in ("serious", "critical")] == []
 
 
 def test_events_are_json_with_the_faces_as_fer_has_them(serve, open_page, clip):

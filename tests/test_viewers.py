@@ -28,7 +28,7 @@ class Video:
             self.watched.clear()
 
     def show(self, number, size=1000):
-        self.queue.put(Shot(number, float(number), bytes([number]) * size))
+        self.queue.put(Shot(number, float(number), bytes([number]) * size, None))
 
 
 @pytest.fixture

@@ -1,0 +1,22 @@
+// Boxes and labels drawn over a picture in the page, as the server draws them on its own.
+import { colourOf } from "./faces.js";
+
+export function drawBoxes(context, faces, mirrored = false) {
+  const { width } = context.canvas;
+  const size = Math.max(14, width / 40);
+  context.font = `${size}px system-ui, sans-serif`;
+  context.lineWidth = Math.max(2, width / 320);
+  context.textBaseline = "bottom";
+  for (const { face, box, label, emotions } of faces) {
+    const [x, y, w, h] = box;
+    const left = mirrored ? width - x - w : x;
+    context.strokeStyle = context.fillStyle = colourOf(face);
+    context.strokeRect(left, y, w, h);
+    if (!label) continue;
+    const text = `${face} ${label} ${Math.round(100 * emotions[label.toLowerCase()])} %`;
+    const top = Math.max(y, size * 1.3);
+    context.fillRect(left, top - size * 1.3, context.measureText(text).width + size / 2, size * 1.3);
+    context.fillStyle = "white";
+    context.fillText(text, left + size / 4, top - size * 0.1);
+  }
+}

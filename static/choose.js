@@ -1,0 +1,34 @@
+// Choosing what all who watch see: this machine's cameras, the demo, an address.
+import { ask, byId, say } from "./ask.js";
+
+const place = byId("sources");
+
+async function watch(source) {
+  say(byId("choose-problem"), "");
+  try {
+    showSources((await ask("/source", "POST", { source })).source);
+  } catch (error) {
+    say(byId("choose-problem"), error.message);
+  }
+}
+
+export async function showSources(current) {
+  const { sources } = await ask("/sources").catch(() => ({ sources: [] }));
+  const focused = document.activeElement?.dataset?.source;
+  place.replaceChildren(
+    ...sources.map((source) => {
+      const button = document.createElement("button");
+      button.type = "button";
+      button.textContent = button.dataset.source = source;
+      button.setAttribute("aria-pressed", source === current || source.startsWith(`${current}:`));
+      button.addEventListener("click", () => watch(source));
+      return button;
+    }),
+  );
+  if (focused) place.querySelector(`[data-source="${CSS.escape(focused)}"]`)?.focus();
+}
+
+byId("address").addEventListener("submit", (event) => {
+  event.preventDefault();
+  watch(byId("address-text").value.trim());
+});
