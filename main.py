@@ -286,11 +286,18 @@ def _bind(port, host):
     return socket.create_server((host, port), family=family, backlog=MAX_VIEWERS)
 
 
+class PatientContext(ssl.SSLContext):
+    """Leaves handshakes to the viewers' threads: the one that accepts connections would wait for each."""
+
+    def wrap_socket(self, sock, **options):
+        return super().wrap_socket(sock, **options | {"do_handshake_on_connect": False})
+
+
 def load_certificate(certfile, keyfile):
     """An ssl.SSLContext, or None without a certificate. Raises SourceError where the files cannot be used."""
     if certfile is None:
         return None
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context = PatientContext(ssl.PROTOCOL_TLS_SERVER)
     try:
         context.load_cert_chain(certfile, keyfile)
     except (OSError, ssl.SSLError) as error:
@@ -371,13 +378,14 @@ def serve(options):
     token = secrets.token_urlsafe(24) if others else None
     names = [*names_of(options.host), *options.allow_host]
     app = create_app(video, note, names, token)
-    server = create_server(app, listener, options.host, tls)
-    for address in addresses(names if others else [options.host], server.port, tls, token):
-        print(f"Serving on {address} (Ctrl-C stops)", flush=True)
-    if not options.no_browser:
-        open_browser(next(addresses([options.host if is_loopback(options.host) else HOST], server.port, tls, token)))
-    threading.Thread(target=check_model, args=(model, server), daemon=True).start()
     try:
+        server = create_server(app, listener, options.host, tls)
+        for address in addresses(names if others else [options.host], server.port, tls, token):
+            print(f"Serving on {address} (Ctrl-C stops)", flush=True)
+        if not options.no_browser:
+            name = options.host if is_loopback(options.host) else HOST
+            open_browser(next(addresses([name], server.port, tls, token)))
+        threading.Thread(target=check_model, args=(model, server), daemon=True).start()
         server.serve_forever()
     finally:
         video.close()

@@ -97,7 +97,7 @@ class Session:
     def _write(self):
         from table import COLUMNS, concatenate, gather_seen, to_rows  # here: what they load is for recordings alone
 
-        rows, parts, frames = [], [], 0
+        rows, parts, frames, name = [], [], 0, ""
         title = f"Recorded on {datetime.now():%Y-%m-%d at %H:%M}"
         with open(self._folder / OUTPUTS[0], "w", newline="", encoding="utf-8") as file:
             writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
@@ -105,12 +105,15 @@ class Session:
 
             def put_down():
                 parts.append(gather_seen(rows))
-                writer.writerows(to_rows(parts[-1], describe(self._video.source)))
+                writer.writerows(to_rows(parts[-1], name))
                 rows.clear()
 
             def noted():
-                nonlocal frames
+                nonlocal frames, name
                 for shot, seconds in self._shots():
+                    if name != describe(self._video.source):
+                        put_down()
+                        name = describe(self._video.source)
                     rows.extend((frames, seconds, face) for face in shot.faces if face.raw)
                     frames, self._seconds = frames + 1, seconds
                     if len(rows) > ROWS_HELD:

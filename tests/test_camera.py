@@ -153,3 +153,40 @@ def test_closing_ends_the_viewers(watch, clip):
     assert list(shots) == []
     with pytest.raises(RuntimeError, match="closed"):
         video.get_frame()
+
+
+def test_another_source_is_watched_by_all_with_faces_of_its_own(watch, clip, picture):
+    video = watch(str(clip))
+    shots = video.shots()
+    wait_until(lambda: next(shots).faces)
+    video.watch(str(picture))
+    wait_until(lambda: next(shots).size == (512, 512))
+    wait_until(lambda: next(shots).faces)
+    assert video.state()["source"] == picture.name
+    video.watch(str(clip))
+    wait_until(lambda: next(shots).size == (320, 240))
+    wait_until(lambda: next(shots).faces)
+    assert [face.number for face in next(shots).faces] == [1]
+
+
+def test_a_source_that_does_not_answer_can_be_left(watch, clip):
+    video = watch("http://127.0.0.1:9/video")
+    shots = video.shots()
+    wait_until(lambda: next(shots) and video.state()["problem"])
+    video.watch(str(clip))
+    wait_until(lambda: next(shots).size == (320, 240))
+    assert video.state()["problem"] is None
+
+
+@pytest.mark.parametrize("source", ["clip", "picture"])
+def test_a_plain_picture_is_there_while_somebody_wants_it(watch, source, request):
+    video = watch(str(request.getfixturevalue(source)))
+    shots = video.shots()
+    wait_until(lambda: next(shots).faces)
+    assert next(shots).plain is None
+    shot = next(video.shots(plain=True))
+    assert shot.faces
+    drawn, plain = decode(shot.jpeg).astype(int), decode(shot.plain).astype(int)
+    x, y, width, height = shot.faces[0].box
+    assert abs(drawn - plain)[max(0, y - 3) : y + 3, x : x + width].mean() > 20  # the box
+    assert abs(drawn - plain)[y + height // 3 : y + height // 2, x + width // 3 : x + width // 2].mean() < 3
