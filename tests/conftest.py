@@ -96,6 +96,7 @@ def chromium(tmp_path_factory):
                 container.mux(stream.encode(av.VideoFrame.from_ndarray(frame.to_ndarray(format="bgr24"), "bgr24")))
         container.mux(stream.encode(None))
     arguments = ["--use-fake-ui-for-media-stream", "--use-fake-device-for-media-stream"]
+    arguments += ["--host-resolver-rules=MAP faces.example 127.0.0.1"]
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(
             executable_path=program, args=[*arguments, f"--use-file-for-fake-video-capture={camera}"]

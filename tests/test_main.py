@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 import cv2
 import numpy as np
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
 
 import main
 import viewers
@@ -217,10 +218,45 @@ def test_settings_are_changed_from_the_own_page_alone(serve, clip):
     assert json.load(get(address, "/state"))["settings"]["mirror"] is True
 
 
-def test_a_foreign_host_is_refused(serve, clip):
+def test_the_openapi_document_has_every_route(watch, clip):
+    app = main.create_app(watch(str(clip)))
+    document = app.test_client().get("/openapi.json").get_json()
+    routes = {
+        (re.sub(r"<(\w+)>", r"{\1}", rule.rule), method.lower())
+        for rule in app.url_map.iter_rules()
+        for method in rule.methods - {"HEAD", "OPTIONS"}
+        if rule.endpoint not in ("static", "index")
+    }
+    assert {(path, method) for path, ways in document["paths"].items() for method in ways} == routes
+    main.close_app(app)
+
+
+def test_prometheus_can_read_the_metrics(serve, clip):
     address = serve(str(clip))
-    assert get(address, host="rebound.example").status == 400
-    assert get(address, host="localhost:5000").status == 200
+    feed = watch_feed(address)
+    parts(feed, 15)
+    response = get(address, "/metrics")
+    assert response.headers["Content-Type"].startswith("text/plain")
+    figures = {
+        family.name: family.samples[0].value for family in text_string_to_metric_families(response.read().decode())
+    }
+    assert figures["expressions_viewers"] == 1
+    assert figures["expressions_frames_per_second"] > 5
+    assert figures["expressions_source_up"] == 1
+    assert figures["expressions_recording"] == figures["expressions_videos_waiting"] == 0
+    assert figures["process_resident_memory_bytes"] > 1e7
+
+
+def test_a_plain_stream_is_a_stream_of_its_own(serve, picture):
+    address = serve(str(picture))
+    drawn, plain = get(address, "/video_feed"), get(address, "/video_feed?plain")
+    bodies = []
+    for response in (drawn, plain):
+        assert response.readline() == b"--frame\r\n"
+        bodies.append(parts(response, 3)[-1][1])
+    assert bodies[0] != bodies[1]
+    assert get(address, "/snapshot.jpg?plain").read() == bodies[1]
+    assert json.load(get(address, "/state"))["viewers"] == 2
 
 
 def test_a_file_on_the_command_line_is_served(launch, clip):

@@ -205,6 +205,13 @@ def test_this_browsers_camera_is_looked_at_for_its_page_alone(serve, open_page, 
     assert page.evaluate("() => document.getElementById('own-video').srcObject") is None
 
 
+def test_without_https_the_page_says_why_there_is_no_camera(serve, open_page, clip):
+    address = serve(str(clip), names=["faces.example"])
+    page = open_page(address.replace("127.0.0.1", "faces.example"))
+    page.get_by_role("tab", name="This browser's camera").click()
+    page.get_by_text("Browsers give the camera to https pages and to localhost alone").wait_for()
+
+
 def test_an_uploaded_picture_shows_its_faces(serve, open_page, clip, picture):
     page = open_page(serve(str(clip)))
     page.get_by_role("tab", name="Pictures and videos").click()
