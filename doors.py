@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 from flask import jsonify, redirect, request
 
 OWN_NAMES = ["127.0.0.1", "localhost", "[::1]"]
+EVERYWHERE = ["0.0.0.0", "::"]
 SAFE_METHODS = {"GET", "HEAD", "OPTIONS"}
 # Load nothing from elsewhere, and show nothing of this elsewhere.
 LOCKS = {
@@ -29,14 +30,13 @@ def is_loopback(host):
 
 
 def names_of(host):
-    """The names under which a browser may reach what listens on the host."""
+    """The names under which browsers reach what listens on the host, as they stand in an address."""
     if is_loopback(host):
         return OWN_NAMES
-    names = [*OWN_NAMES, host]
-    if host in ("0.0.0.0", "::"):
+    if host in EVERYWHERE:
         own = socket.gethostname()
-        names += [own, f"{own}.local", _outward_address()]
-    return names
+        return [*OWN_NAMES, _outward_address(), own, f"{own}.local"]
+    return [*OWN_NAMES, f"[{host}]" if ":" in host else host]
 
 
 def _outward_address():

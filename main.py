@@ -28,7 +28,7 @@ from werkzeug.utils import secure_filename
 
 import camera
 from answers import describe_faces, describe_shot
-from doors import OWN_NAMES, close_doors, is_loopback, names_of
+from doors import EVERYWHERE, OWN_NAMES, close_doors, is_loopback, names_of
 from metrics import metrics_of
 from model import EMOTIONS, FacialExpressionModel, ModelError
 from own_cameras import OwnCameras
@@ -376,27 +376,24 @@ def serve(options):
     video = camera.VideoCamera(source, model)
     others = options.allow_host or not is_loopback(options.host)
     token = secrets.token_urlsafe(24) if others else None
+    query = f"/?token={token}" if token else ""
     names = [*names_of(options.host), *options.allow_host]
     app = create_app(video, note, names, token)
     try:
         server = create_server(app, listener, options.host, tls)
-        for address in addresses(names if others else [options.host], server.port, tls, token):
+        here = [HOST] if is_loopback(options.host) or options.host in EVERYWHERE else []
+        links = here + [name for name in names if name not in OWN_NAMES]
+        addresses = [f"{'https' if tls else 'http'}://{name}:{server.port}{query}" for name in links]
+        for address in addresses:
             print(f"Serving on {address} (Ctrl-C stops)", flush=True)
         if not options.no_browser:
-            name = options.host if is_loopback(options.host) else HOST
-            open_browser(next(addresses([name], server.port, tls, token)))
+            open_browser(addresses[0])
         threading.Thread(target=check_model, args=(model, server), daemon=True).start()
         server.serve_forever()
     finally:
         video.close()
         close_app(app)
     model.result()
-
-
-def addresses(names, port, tls, token):
-    """Yield the links that lead here."""
-    for name in names:
-        yield f"{'https' if tls else 'http'}://{name}:{port}{f'/?token={token}' if token else ''}"
 
 
 def check_model(model, server):

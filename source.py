@@ -35,7 +35,7 @@ def find_webcams():
         return dict.fromkeys(range(2), "webcam")
     from cv2_enumerate_cameras import enumerate_cameras
 
-    found = enumerate_cameras(WEBCAM_BACKEND)
+    found = enumerate_cameras(cv2.CAP_DSHOW if sys.platform == "win32" else cv2.CAP_V4L2)
     return {camera.index: camera.name for camera in found}
 
 

@@ -172,6 +172,9 @@ def test_listening_elsewhere_prints_links_with_a_token(tmp_path, clip):
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env={**os.environ, "TMPDIR": str(tmp_path)})
     try:
         link = urlsplit(re.search(r"http://\S+", process.stdout.readline())[0])
+        another = urlsplit(re.search(r"http://\S+", process.stdout.readline())[0])
+        assert another.hostname != link.hostname
+        assert another.query == link.query
         address = f"http://127.0.0.1:{link.port}"
         assert link.query.startswith("token=")
         assert len(link.query) > 30
@@ -187,12 +190,13 @@ def test_listening_elsewhere_prints_links_with_a_token(tmp_path, clip):
         process.communicate()
 
 
-def test_a_name_that_is_added_brings_a_token_too(capsys):
+def test_names_are_those_that_browsers_send():
     assert main.is_loopback("127.0.0.1")
     assert main.is_loopback("localhost")
     assert not main.is_loopback("0.0.0.0")
     assert not main.is_loopback("192.168.0.5")
     assert "192.168.0.5" in main.names_of("192.168.0.5")
+    assert "[fe80::1]" in main.names_of("fe80::1")
     assert main.names_of("127.0.0.1") == main.OWN_NAMES
 
 

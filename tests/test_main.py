@@ -231,6 +231,16 @@ def test_the_openapi_document_has_every_route(watch, clip):
     main.close_app(app)
 
 
+def test_a_webcam_is_chosen_by_its_name(watch, clip, monkeypatch):
+    monkeypatch.setattr(main, "find_webcams", lambda: {90: "USB camera"})
+    app = main.create_app(video := watch(str(clip)))
+    page = app.test_client()
+    assert page.get("/sources").get_json()["sources"] == [clip.name, "the demo", "camera 90: USB camera"]
+    assert page.post("/source", json={"source": "camera 90: USB camera"}).get_json()["source"] == "camera 90"
+    assert video.source == 90
+    main.close_app(app)
+
+
 def test_prometheus_can_read_the_metrics(serve, clip):
     address = serve(str(clip))
     feed = watch_feed(address)
