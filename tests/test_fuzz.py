@@ -192,7 +192,7 @@ def test_broken_requests_for_what_does_not_end(server):
             line = f"{rng.choice(('GET', 'HEAD', 'POST'))} {path} HTTP/1.{rng.randint(0, 1)}"
             viewer.sendall(f"{line}\r\nHost: localhost\r\n{head}\r\n".encode()[: rng.choice((10, 40, 5000))])
             if rng.random() < 0.5:
-                viewer.settimeout(0.2)
+                viewer.settimeout(0.05)
                 with contextlib.suppress(TimeoutError):
                     assert not re.match(rb"HTTP/1.. 500", viewer.recv(1000))
     assert ask(port, "/healthz")[0] == 200

@@ -41,7 +41,7 @@ def video():
 @pytest.fixture
 def connect(video):
     """A function that adds a viewer and gives the file that the viewer reads."""
-    viewers, ends = Viewers(video), []
+    viewers, ends = Viewers(video.shots), []
 
     def add():
         ours, theirs = socket.socketpair()
