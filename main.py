@@ -4,14 +4,11 @@ Routes and the command line; everything else is in the modules that it imports.
 """
 
 import argparse
-import errno
 import json
 import os
 import secrets
 import shutil
 import signal
-import socket
-import ssl
 import sys
 import tempfile
 import threading
@@ -23,7 +20,6 @@ from pathlib import Path
 
 from flask import Flask, Response, abort, jsonify, render_template, request, send_file
 from werkzeug.exceptions import HTTPException
-from werkzeug.serving import WSGIRequestHandler, make_server
 from werkzeug.utils import secure_filename
 
 import camera
@@ -32,23 +28,15 @@ from doors import EVERYWHERE, OWN_NAMES, close_doors, is_loopback, names_of
 from metrics import metrics_of
 from model import EMOTIONS, FacialExpressionModel, ModelError
 from own_cameras import OwnCameras
+from server import HOST, MAX_VIEWERS, PORT, CertificateError, create_server, listen, load_certificate
 from session import Session, SessionError
 from source import SourceError, check_source, describe, find_webcams, is_stream, parse_source
 from uploads import MOST_BYTES, PictureReader, UploadError
 from video_uploads import MOST_VIDEO_BYTES, VideoUploads
-from viewers import STALL_TIMEOUT, Viewers, plain_part
+from viewers import Viewers, plain_part
 
-HOST = "127.0.0.1"
-PORT = 5000
-PORTS_TRIED = 20
-MAX_VIEWERS = 256
-EXPLANATIONS = {
-    404: "There is nothing at this address.",
-    413: f"That is too much at once; send at most {MOST_BYTES // 1024**2} MB.",
-}
 EVENT_PERIOD = 0.1  # seconds from one event to the next; bars need not move at the picture's rate
 MODEL_WAIT = 0.5  # seconds; a model that takes longer is being compiled, and frames are shown meanwhile
-SEND_BUFFER = 1 << 16  # bytes the system holds for a viewer; little, so that a slow one does not see old frames
 
 
 def create_app(video, note=None, names=OWN_NAMES, token=None):
@@ -214,7 +202,10 @@ def create_app(video, note=None, names=OWN_NAMES, token=None):
 
     @app.errorhandler(HTTPException)
     def failed(error):
-        sentence = EXPLANATIONS.get(error.code, error.description)
+        sentence = {
+            404: "There is nothing at this address.",
+            413: f"That is too much at once; send at most {(request.max_content_length or 0) // 1024**2} MB.",
+        }.get(error.code, error.description)
         return jsonify(error=sentence), error.code, error.get_headers() if error.code == 405 else {}
 
     return app
@@ -232,77 +223,6 @@ def choices(first):
     """What can be watched without an address, as a dict from what the page calls it to a source."""
     webcams = {f"camera {index}: {name}": index for index, name in find_webcams().items()}
     return {describe(first): first} | {describe("demo"): "demo"} | webcams
-
-
-class ViewerHandler(WSGIRequestHandler):
-    """Drops viewers that have stopped reading, keeps little in store for slow ones, and logs no requests."""
-
-    timeout = STALL_TIMEOUT
-    protocol_version = "HTTP/1.0"  # 1.1 would cut a stream into chunks
-
-    def setup(self):
-        self.request.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER)
-        super().setup()
-
-    def log_request(self, code="-", size="-"):
-        pass
-
-
-def create_server(app, listener, host=HOST, tls=None):
-    """A server for the app, a thread a viewer, on a socket that listens already. tls: an ssl.SSLContext, or None."""
-    return make_server(
-        *(host, listener.getsockname()[1], app),
-        threaded=True,
-        request_handler=ViewerHandler,
-        fd=listener.fileno(),
-        ssl_context=tls,
-    )
-
-
-def listen(port=None, host=HOST):
-    """A socket that listens on the port, or without one on the first free port from 5000. Raises OSError."""
-    if port is not None:
-        return _bind(port, host)
-    for port in range(PORT, PORT + PORTS_TRIED):
-        try:
-            return _bind(port, host)
-        except OSError as error:
-            if not isinstance(error, PortTakenError) and error.errno != errno.EADDRINUSE:
-                raise
-    raise OSError(f"the ports {PORT} to {PORT + PORTS_TRIED - 1} are all taken")
-
-
-class PortTakenError(OSError):
-    """Another program serves there."""
-
-
-def _bind(port, host):
-    # On a Mac and on Windows a port that another program serves can often be bound a second time, so ask first.
-    with socket.socket() as probe:
-        probe.settimeout(0.5)
-        if port and probe.connect_ex((HOST, port)) == 0:
-            raise PortTakenError(f"port {port} is taken")
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    return socket.create_server((host, port), family=family, backlog=MAX_VIEWERS)
-
-
-class PatientContext(ssl.SSLContext):
-    """Leaves handshakes to the viewers' threads: the one that accepts connections would wait for each."""
-
-    def wrap_socket(self, sock, **options):
-        return super().wrap_socket(sock, **options | {"do_handshake_on_connect": False})
-
-
-def load_certificate(certfile, keyfile):
-    """An ssl.SSLContext, or None without a certificate. Raises SourceError where the files cannot be used."""
-    if certfile is None:
-        return None
-    context = PatientContext(ssl.PROTOCOL_TLS_SERVER)
-    try:
-        context.load_cert_chain(certfile, keyfile)
-    except (OSError, ssl.SSLError) as error:
-        raise SourceError(f"{certfile} and {keyfile or 'the key in it'} cannot be used for TLS: {error}.") from error
-    return context
 
 
 def choose_source(text):
@@ -353,7 +273,7 @@ def main(arguments=None):
         serve(options)
     except KeyboardInterrupt:
         pass  # while it starts; once it serves, it ends without one
-    except (SourceError, ModelError) as error:
+    except (SourceError, ModelError, CertificateError) as error:
         print(error, file=sys.stderr)
         return 2
     except OSError as error:
@@ -364,7 +284,10 @@ def main(arguments=None):
 
 
 def serve(options):
-    """Serve until interrupted. Raises SourceError, ModelError once it is known, OSError where no port can be had."""
+    """Serve until interrupted.
+
+    Raises SourceError, CertificateError, ModelError once it is known, and OSError where no port can be had.
+    """
     source, note = choose_source(options.source)
     if note:
         print(note)

@@ -13,8 +13,9 @@ import skimage.data
 from playwright.sync_api import sync_playwright
 
 from camera import VideoCamera
-from main import close_app, create_app, create_server, listen
+from main import close_app, create_app
 from model import FacialExpressionModel
+from server import create_server, listen
 from source import DEMO
 
 os.environ["XDG_CACHE_HOME"] = tempfile.mkdtemp(prefix="cache-of-tests-")  # compiled networks, and nobody's own

@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 import pytest
 
 import main
+import server
 
 TOKEN = "a-token-of-the-tests"
 JSON = {"Content-Type": "application/json"}
@@ -143,7 +144,7 @@ def test_a_playlist_from_elsewhere_reads_no_file_of_this_machine(serve, clip):
 
 
 def test_over_tls_the_page_works_and_its_cookie_is_secure(serve, clip, certificate):
-    address = serve(str(clip), token=TOKEN, tls=main.load_certificate(*certificate))
+    address = serve(str(clip), token=TOKEN, tls=server.load_certificate(*certificate))
     context = ssl.create_default_context(cafile=certificate[0])
     silent = socket.create_connection(("127.0.0.1", urlsplit(address).port))  # which begins no handshake
     _, headers, _ = ask(address, f"/?token={TOKEN}", context=context)
@@ -163,8 +164,8 @@ def test_over_tls_the_page_works_and_its_cookie_is_secure(serve, clip, certifica
 
 def test_a_certificate_that_cannot_be_used_is_one_sentence(tmp_path):
     (tmp_path / "certificate.pem").write_text("none")
-    with pytest.raises(main.SourceError, match="cannot be used for TLS"):
-        main.load_certificate(tmp_path / "certificate.pem", None)
+    with pytest.raises(server.CertificateError, match="cannot be used for TLS"):
+        server.load_certificate(tmp_path / "certificate.pem", None)
 
 
 def test_listening_elsewhere_prints_links_with_a_token(tmp_path, clip):

@@ -17,6 +17,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 import main
+import server
 import viewers
 from model import MODEL_JSON, MODEL_WEIGHTS
 
@@ -323,9 +324,9 @@ def test_a_port_that_is_asked_for_and_taken_ends_in_one_line(launch, clip):
 
 def test_without_a_port_the_next_free_one_is_taken(monkeypatch):
     with socket.create_server(("127.0.0.1", 0)) as taken:
-        monkeypatch.setattr(main, "PORT", taken.getsockname()[1])
-        with main.listen() as listener:
-            assert main.PORT < listener.getsockname()[1] < main.PORT + main.PORTS_TRIED
+        monkeypatch.setattr(server, "PORT", taken.getsockname()[1])
+        with server.listen() as listener:
+            assert server.PORT < listener.getsockname()[1] < server.PORT + server.PORTS_TRIED
 
 
 @pytest.mark.parametrize(("platform", "display", "opens"), [("linux", "", 0), ("linux", ":0", 1), ("darwin", "", 1)])

@@ -5,7 +5,8 @@ from urllib.parse import urlsplit
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 
-from main import close_app, create_app, create_server, listen
+from main import close_app, create_app
+from server import create_server, listen
 
 
 @pytest.fixture
