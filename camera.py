@@ -127,6 +127,7 @@ class VideoCamera:
         with self._work:
             self.source = parse_source(source)
             self._captured = self._still_frame = self._unsearched = self._problem = None
+            self._found = None, None
             self._work.notify_all()
 
     def close(self):
@@ -249,6 +250,7 @@ class VideoCamera:
             with self._work:
                 self._work.wait_for(lambda: self._closed or self._unsearched is not None)
                 unsearched, self._unsearched = self._unsearched, None
+                source = self.source
             if self._closed:
                 return
             grey, moment = unsearched
@@ -256,7 +258,8 @@ class VideoCamera:
             found = detector.detect(grey)
             took = time.monotonic() - began
             with self._work:
-                self._found = found, moment
+                if source is self.source:
+                    self._found = found, moment
                 self._work.wait_for(lambda: self._closed, max(SEARCH_EVERY, took / SEARCH_SHARE) - took)
 
     def _ready_model(self):

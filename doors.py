@@ -72,10 +72,8 @@ def close_doors(app, names, token=None):
         if token is None or request.path == "/healthz":
             return None
         if "token" in request.args and request.method == "GET" and is_right(request.args["token"]):
-            response = redirect(request.path)
-            response.set_cookie(
-                cookie(), token, httponly=True, samesite="Lax", secure=request.is_secure, max_age=365 * 24 * 3600
-            )
+            response = redirect("/" + request.path.lstrip("/"))  # two would lead to another host
+            response.set_cookie(cookie(), token, httponly=True, samesite="Lax", secure=request.is_secure)
             return response
         bearer = request.authorization.token if request.authorization else None
         if is_right(bearer or request.cookies.get(cookie(), "")):

@@ -8,7 +8,7 @@ from datetime import datetime
 import cv2
 import numpy as np
 
-from apart import Crashed, Stopped, run_apart
+from apart import Stopped, run_apart
 from source import describe
 
 LONGEST = 4 * 3600  # seconds, after which a recording stops by itself
@@ -89,10 +89,10 @@ class Session:
         try:
             self._write()
             self._status = "done"
-        except (OSError, Crashed) as error:  # the disk is full, most likely
-            self._problem, self._status = f"The recording broke off: {error or type(error).__name__}.", "failed"
         except Stopped:
             pass
+        except Exception as error:  # a full disk, most likely; whatever it is, it is said
+            self._problem, self._status = f"The recording broke off ({error!r}).", "failed"
 
     def _write(self):
         from table import COLUMNS, concatenate, gather_seen, to_rows  # here: what they load is for recordings alone

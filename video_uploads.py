@@ -183,11 +183,12 @@ class VideoUploads:
                 report=report,
             )
             upload.share, upload.status = 1.0, "done"
-        except SourceError as error:
-            upload.problem, upload.status = str(error).replace(str(upload.path), upload.name), "failed"
-        except Crashed:
-            upload.problem, upload.status = "The program that looked at it crashed; the video may be damaged.", "failed"
         except Stopped:
             pass
+        except Crashed:
+            upload.problem, upload.status = "The program that looked at it crashed; the video may be damaged.", "failed"
+        except Exception as error:  # whatever a damaged video brings about, it is said, and the next has its turn
+            reason = str(error) if isinstance(error, SourceError) else f"It cannot be analysed ({error!r})."
+            upload.problem, upload.status = reason.replace(str(upload.path), upload.name), "failed"
         if upload.deleted or self._closed:
             shutil.rmtree(upload.folder, ignore_errors=True)

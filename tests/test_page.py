@@ -258,6 +258,20 @@ def test_uploaded_videos_wait_play_above_their_timeline_and_are_removed(serve, o
     page.wait_for_function("async address => (await fetch(address)).status === 404", arg=address)
 
 
+def test_videos_go_with_their_page(serve, open_page, clip, chromium):
+    address = serve("demo")
+    page = open_page(address)
+    page.get_by_role("tab", name="Pictures and videos").click()
+    with page.expect_request("**/videos/*") as asked:
+        page.set_input_files("#choose-files", str(clip))
+    video = asked.value.url
+    other = open_page(address)
+    known = "async ([address, status]) => (await fetch(address)).status === status"
+    other.wait_for_function(known, arg=[video, 200])
+    page.goto("about:blank")
+    other.wait_for_function(known, arg=[video, 404], timeout=10_000)
+
+
 def test_a_recording_is_made_and_can_be_kept(serve, open_page, clip):
     page = open_page(serve(str(clip)))
     wait_for_face(page)

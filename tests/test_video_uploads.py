@@ -1,4 +1,5 @@
 import io
+import os
 import threading
 import time
 
@@ -76,6 +77,24 @@ def test_damaged_videos_fail_in_a_sentence_and_the_next_goes_on(uploads, content
     assert state["status"] == "failed"
     assert state["problem"].startswith("broken.mp4 is not a video")
     assert finished(whole)[-1]["status"] == "done"
+
+
+def crash(path, name, report):
+    os._exit(1)
+
+
+def fail(path, name, report):
+    raise ZeroDivisionError("by zero")
+
+
+@pytest.mark.parametrize(("analyse", "sentence"), [(crash, "crashed"), (fail, "by zero")])
+def test_whatever_goes_wrong_is_said_and_the_next_goes_on(uploads, content, monkeypatch, analyse, sentence):
+    with monkeypatch.context() as patch:
+        patch.setattr(video_uploads, "analyse", analyse)
+        state = finished(uploads.add("odd.mp4", io.BytesIO(content)))[-1]
+    assert state["status"] == "failed"
+    assert sentence in state["problem"]
+    assert finished(uploads.add("whole.mp4", io.BytesIO(content)))[-1]["status"] == "done"
 
 
 @pytest.mark.parametrize(
