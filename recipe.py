@@ -6,6 +6,7 @@ It runs on each of Keras' backends: KERAS_BACKEND=torch, for example.
 
 import argparse
 import csv
+import functools
 import math
 import os
 import sys
@@ -169,6 +170,7 @@ def fastest_precision():
     return min("mixed_bfloat16", "float32", key=_seconds)
 
 
+@functools.cache
 def _seconds(policy):
     """How long a convolution like those of the network takes to train on a few faces."""
     probe = keras.Sequential([keras.Input((24, 24, 64)), keras.layers.Conv2D(128, 5, padding="same", dtype=policy)])
