@@ -56,10 +56,8 @@ def create_app(video, note=None, names=OWN_NAMES, token=None):
     first = video.source  # which was named where the program was started, and may be a file, and can be come back to
 
     def status():
-        watching = (
-            max(len(pictures) + len(plain_pictures), len(events)) + session.is_recording()
-        )  # a page is among both
-        return video.state() | {"viewers": watching, "recording": session.state()}
+        pages = max(len(pictures) + len(plain_pictures), len(events))  # a page is among both
+        return video.state() | {"viewers": pages + session.is_recording(), "recording": session.state()}
 
     def event(shot):
         return f"data: {json.dumps(status() | describe_shot(shot))}\n\n".encode()
@@ -116,12 +114,9 @@ def create_app(video, note=None, names=OWN_NAMES, token=None):
         wanted = request.get_json(silent=True)
         wanted = wanted.get("source") if isinstance(wanted, dict) else None
         known = choices(first)
-        if wanted in known if isinstance(wanted, str) else False:
-            video.watch(known[wanted])
-        elif isinstance(wanted, str) and is_stream(wanted):
-            video.watch(wanted)
-        else:
+        if not isinstance(wanted, str) or not (wanted in known or is_stream(wanted)):
             raise UploadError("Send one of /sources, or an address that begins with http, https or rtsp.", 400)
+        video.watch(known.get(wanted, wanted))
         return jsonify(status())
 
     @app.post("/recording")
