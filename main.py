@@ -115,7 +115,9 @@ def create_app(video, note=None, names=OWN_NAMES, token=None):
         wanted = wanted.get("source") if isinstance(wanted, dict) else None
         known = choices(first)
         if not isinstance(wanted, str) or not (wanted in known or is_stream(wanted)):
-            raise UploadError("Send one of /sources, or an address that begins with http, https or rtsp.", 400)
+            raise UploadError(
+                "Only an address that begins with http, https or rtsp can be watched, or what /sources lists.", 400
+            )
         video.watch(known.get(wanted, wanted))
         return jsonify(status())
 
