@@ -28,7 +28,7 @@ BEGINNINGS = [
     (0, b"\x00\x00\x01\xba"),  # MPEG
     (0, b"\x47\x40"),  # MPEG-TS
 ]
-OUTPUTS = {"video.mp4": "annotated", "table.csv": "table", "timeline.png": "timeline"}  # and the job's names for them
+OUTPUTS = {"video.mp4": "video_annotated.mp4", "table.csv": "video.csv", "timeline.png": "video.png"}  # as job.py names
 
 
 @dataclass(eq=False)
@@ -39,7 +39,7 @@ class Upload:
     name: str  # of the file, as its page has it
     folder: Path
     came: float  # time.monotonic()
-    status: str = "waiting"  # then analysing, and at last done or failed
+    status: str = "coming"  # then queued, analysing, and at last done or failed
     share: float = 0.0  # of the analysis that is done
     problem: str | None = None  # a sentence
     deleted: bool = False
@@ -109,7 +109,7 @@ class VideoUploads:
         upload = self.find(id)
         if upload is None or upload.status != "done" or name not in OUTPUTS:
             return None
-        return upload.folder / {"video.mp4": "video_annotated.mp4", "table.csv": "video.csv"}.get(name, "video.png")
+        return upload.folder / OUTPUTS[name]
 
     def remove(self, id):
         """Delete an upload and all that was made of it. Returns whether it was there."""
