@@ -68,7 +68,7 @@ class Session:
 
     def state(self):
         """A dict for JSON: status (none, recording, finishing, done, failed), seconds, video, files and problem."""
-        files = [name for name in OUTPUTS if self._status == "done" and (self._folder / name).exists()]
+        files = [name for name in OUTPUTS if self._status in ("done", "failed") and (self._folder / name).exists()]
         return {
             "status": self._status,
             "seconds": round(self._seconds, 1),
