@@ -16,6 +16,9 @@ KILLS_SURVIVED = 20  # workers that may die under a step before it is to blame; 
 WAITING_FOR_EACH = 3  # jobs at the scheduler for each worker: enough that none is idle, few for any number of videos
 STAGE_SHARE = 0.45  # of a job that is shared out: the search for faces, and the drawing
 CONNECT_TIMEOUT = 10  # seconds
+# Dask has its processes give freed memory back at once. With frames that costs a quarter of the time, since each is
+# megabytes, and would be asked for anew.
+KEEP_MEMORY = {"distributed.nanny.pre-spawn-environ.MALLOC_TRIM_THRESHOLD_": None}
 
 
 @contextmanager
@@ -29,7 +32,7 @@ def connected(scheduler=None, workers=None):
             yield client
         return
     with (
-        dask.config.set({"distributed.scheduler.allowed-failures": KILLS_SURVIVED}),
+        dask.config.set({"distributed.scheduler.allowed-failures": KILLS_SURVIVED, **KEEP_MEMORY}),
         LocalCluster(
             n_workers=workers or CPU_COUNT,
             threads_per_worker=1,
