@@ -14,7 +14,6 @@ from source import SourceError
 
 KILLS_SURVIVED = 20  # workers that may die under a step before it is to blame; a cluster of others has its own setting
 WAITING_FOR_EACH = 3  # jobs at the scheduler for each worker: enough that none is idle, few for any number of videos
-STAGE_SHARE = 0.45  # of a job that is shared out: the search for faces, and the drawing
 CONNECT_TIMEOUT = 10  # seconds
 # Dask has its processes give freed memory back at once. With frames that costs a quarter of the time, since each is
 # megabytes, and would be asked for anew.
@@ -63,12 +62,11 @@ def _caller(root):
 
 
 class _Running:
-    """A job under way: its steps, and the results of those that are being done."""
+    """A job under way."""
 
     def __init__(self, job):
         self.job, self.steps = job, steps(job)
-        self.calls, self.results, self.left = (), None, 0
-        self.share = 0.0  # of the job that is done
+        self.share, self.frames = 0.0, 0  # of the job that is done, and frames looked at
 
 
 def run(client, jobs):
@@ -80,19 +78,18 @@ def run(client, jobs):
     jobs, futures, places = iter(jobs), as_completed(), {}  # by future: the running job, and which of its calls
     caller = _caller(str(ROOT))
 
-    def go_on(running):
-        """Hand out a job's next calls. Returns its outcome, or None."""
+    def go_on(running, done=None):
+        """Hand out a job's next calls; done: one of them and its result. Returns the job's outcome, or None."""
         try:
-            running.calls = running.steps.send(running.results)
+            calls = running.steps.send(done)
         except StopIteration as end:
             return end.value
         except SourceError as error:
             return error
-        running.results, running.left = [None] * len(running.calls), len(running.calls)
-        for index, call in enumerate(running.calls):
+        for call in calls:
             # As bytes, since a scheduler elsewhere would unpack them, and has none of these modules.
             future = client.submit(caller, pickle.dumps((call.function, call.arguments)), pure=False)
-            places[future] = running, index
+            places[future] = running, call
             futures.add(future)
         return None
 
@@ -102,21 +99,19 @@ def run(client, jobs):
         future = next(futures)
         if future not in places:
             continue  # of a job that has failed
-        running, index = places.pop(future)
-        call, several, outcome = running.calls[index], len(running.calls), future.exception()
-        if outcome is None:
-            result = running.results[index] = future.result()
-            running.left -= 1
-            outcome = None if running.left else go_on(running)
-            frames = result.frames if several == 1 and not running.share and outcome else call.frames
-        else:
-            frames = 0
+        running, call = places.pop(future)
+        outcome = future.exception() or go_on(running, (call, future.result()))
+        share, frames = call.share, call.frames
+        if isinstance(outcome, Exception):
             for other in [other for other, (owner, _) in places.items() if owner is running]:
                 del places[other]
                 other.cancel()
             clear(running.job)
-        share = 1 - running.share if outcome else STAGE_SHARE * (several > 1) / several
+            share, frames = 1 - running.share, 0
+        elif outcome:
+            share, frames = 1 - running.share, outcome.frames - running.frames
         running.share += share
+        running.frames += frames
         yield running.job, share, frames, outcome
         if outcome and (job := next(jobs, None)):
             go_on(_Running(job))

@@ -22,11 +22,12 @@ from model import FacialExpressionModel
 from opencv import cv2
 from recording import join_pieces, read, scan, write_piece
 from source import SourceError, is_picture, read_picture
-from table import WRITERS, gather, is_table, join, to_rows
+from table import WRITERS, Joiner, concatenate, gather, is_table, to_rows
 from timeline import MARK, draw_timeline
 
 COMMENT = MARK["Software"]
 JPEG_QUALITY = 90
+STEP_SHARE = 0.45  # of a job that is shared out: the search for faces, and the drawing
 _thread = threading.local()
 
 
@@ -74,13 +75,14 @@ class Done:
     note: str | None = None  # what was wrong with it all the same
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Call:
     """A step of a job."""
 
     function: Callable
     arguments: tuple
     frames: int = 0  # that it looks at
+    share: float = 0.0  # of the job, 0..1
 
 
 def made_here(path):
@@ -130,12 +132,15 @@ def find(job, recording, segment, threads=False, advance=None):
     return gather(zip(annotate_recording(frames(), model(), threads), numbers)), len(numbers)
 
 
-def join_found(job, recording, parts):
-    """What find gave for every segment, in order, as one table.Found, and how many frames that were."""
-    if not any(frames for _, frames in parts):
+def joiner(job, recording):
+    return Joiner(float(job.every / recording.rate))
+
+
+def whole(job, parts, frames):
+    """The table.Found of a video of the joined ones of its segments; frames: how many were looked at."""
+    if not frames:
         raise SourceError(f"{job.path} is not a video that can be played; none of its frames can be decoded.")
-    found = join((part for part, _ in parts), float(job.every / recording.rate))
-    return found, sum(frames for _, frames in parts)
+    return concatenate(parts)
 
 
 def piece(job, segment):
@@ -144,7 +149,7 @@ def piece(job, segment):
 
 
 def draw(job, recording, segment, found, threads=False, advance=None):
-    """Write a segment with its faces drawn to its piece; found: its rows, smoothed and labelled; advance: see find."""
+    """Write a segment with its faces drawn to its piece; found: its faces, joined; advance: see find."""
     rows = found.by_frame()
 
     def drawn():
@@ -188,19 +193,38 @@ def finish(job, recording, found, frames):
 
 
 def steps(job):
-    """A job's steps, as a generator of lists of Calls, each list to be done in any order, that is sent their results.
+    """A job's steps: a generator of lists of Calls that can be done now, in any order and any process.
 
-    Returns Done. What a step raises, or this itself (SourceError), ends the job.
+    Whenever one is done it is sent that Call and the result, until it returns Done. What a step raises, or this itself
+    (SourceError), ends the job.
     """
-    [outcome] = yield [Call(begin, (job,))]
+    _, outcome = yield [Call(begin, (job,))]
     if isinstance(outcome, Done):
         return outcome
     recording, segments = outcome, outcome.segments
-    parts = yield [Call(find, (job, recording, each), len(each.timestamps) // job.every) for each in segments]
-    found, frames = join_found(job, recording, parts)
-    drawing = [Call(draw, (job, recording, each, rows_of(each, found))) for each in segments if job.annotated]
-    yield [Call(describe, (job, recording, found, frames)), *drawing]
-    [done] = yield [Call(finish, (job, recording, found, frames))]
+    finding = [
+        Call(find, (job, recording, each), len(each.timestamps) // job.every, STEP_SHARE / len(segments))
+        for each in segments
+    ]
+    joining, results, parts, frames = joiner(job, recording), {}, [], 0
+    calls, left = finding, len(finding)
+    while left:
+        call, result = yield calls
+        calls, left = [], left - 1
+        if call.function is not find:
+            continue
+        results[finding.index(call)] = result
+        while len(parts) in results:  # a segment is joined, and can be drawn, when all before it are
+            part, count = results.pop(len(parts))
+            part, segment, frames = joining.add(part), segments[len(parts)], frames + count
+            parts.append(part)
+            if job.annotated:
+                calls.append(Call(draw, (job, recording, segment, part), share=STEP_SHARE / len(segments)))
+            if len(parts) == len(segments):
+                found = whole(job, parts, frames)
+                calls.append(Call(describe, (job, recording, found, frames)))
+        left += len(calls)
+    _, done = yield [Call(finish, (job, recording, found, frames))]
     return done
 
 
@@ -224,17 +248,21 @@ def do(job, threads=True, report=None):
         return _do_picture(job)
     recording = scan(job.path)
     count, passes = itertools.count(1), 2 if job.annotated else 1
-    whole = max(1, passes * recording.frames // job.every)
+    expected = max(1, passes * recording.frames // job.every)
 
     def advance():
         if report:
-            report(min(1.0, next(count) / whole))
+            report(min(1.0, next(count) / expected))
 
-    parts = [find(job, recording, each, threads, advance) for each in recording.segments]
-    found, frames = join_found(job, recording, parts)
+    joining, parts, frames = joiner(job, recording), [], 0
+    for segment in recording.segments:
+        part, looked_at = find(job, recording, segment, threads, advance)
+        parts.append(joining.add(part))
+        frames += looked_at
+        if job.annotated:
+            draw(job, recording, segment, parts[-1], threads, advance)
+    found = whole(job, parts, frames)
     describe(job, recording, found, frames)
-    for each in recording.segments if job.annotated else ():
-        draw(job, recording, each, rows_of(each, found), threads, advance)
     return finish(job, recording, found, frames), found
 
 
@@ -251,14 +279,10 @@ def clear(job):
         shutil.rmtree(job.work, ignore_errors=True)
 
 
-def rows_of(segment, found):
-    return found.between(segment.first, segment.first + len(segment.timestamps) if segment.timestamps else None)
-
-
 def _do_picture(job):
     image = read_picture(job.path)
     frame = find_in_picture(image, model())
-    found = join([gather([(frame, 0)])], 1.0)
+    found = Joiner(1.0).add(gather([(frame, 0)]))
     if job.annotated:
         draw_faces(image, found.boxes, found.faces.tolist(), _shown(found, slice(None)))
         picture = Image.fromarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB))

@@ -36,12 +36,6 @@ class Found:
     def __len__(self):
         return len(self.frames)
 
-    def between(self, first, stop):
-        """The rows of the frames from `first` to before `stop`, or to the end."""
-        begin = np.searchsorted(self.frames, first)
-        end = len(self) if stop is None else np.searchsorted(self.frames, stop)
-        return Found(*(None if column is None else column[begin:end] for column in vars(self).values()))
-
     def by_frame(self):
         """The rows of each frame that has any: a dict from its number to a slice."""
         numbers, begins = np.unique(self.frames, return_index=True)
@@ -67,27 +61,51 @@ def gather(annotated):
     )
 
 
-def join(parts, period):
-    """The Found of consecutive segments as that of the whole: faces numbered through, smoothed, labelled.
+class Joiner:
+    """Makes one table of the Founds of a recording's segments, which come in order."""
 
-    period: seconds from one analysed frame to the next. A face goes on over the seam where the first box of the one
-    overlaps the last box of the other and no more time lies between than a face is followed without being seen.
-    """
-    numbered, latest, numbers = [], {}, itertools.count(1)
-    for part in parts:
+    def __init__(self, period):
+        """period: seconds from one analysed frame to the next."""
+        self._longest = HOLD + period  # seconds for which a face may be away at a seam
+        self._numbers = itertools.count(1)
+        self._latest = {}  # the time and box of each face, by number
+        self._smoother = ExpressionSmoother()
+
+    def add(self, part):
+        """The next segment's Found with its faces numbered through, smoothed, labelled.
+
+        A face goes on over the seam where the first box of the one overlaps the last box of the other and no more time
+        lies between than a face is followed without being seen.
+        """
         firsts = dict(zip(*(column.tolist() for column in np.unique(part.faces, return_index=True))))
         joined = {}
-        for _, face, earlier in sorted(_candidates(part, firsts, latest, HOLD + period)):
+        for _, face, earlier in sorted(self._candidates(part, firsts)):
             if face not in joined and earlier not in joined.values():
                 joined[face] = earlier
         for face in sorted(firsts, key=firsts.get):
             if face not in joined:
-                joined[face] = next(numbers)
-        numbered.append(replace(part, faces=np.array([joined[face] for face in part.faces.tolist()], np.int64)))
-        latest |= {joined[face]: (part.times[row], part.boxes[row]) for row, face in enumerate(part.faces.tolist())}
-    whole = concatenate(numbered)
-    _smooth(whole)
-    return whole
+                joined[face] = next(self._numbers)
+        part = replace(part, faces=np.array([joined[face] for face in part.faces.tolist()], np.int64))
+        self._latest |= {face: (part.times[row], part.boxes[row]) for row, face in enumerate(part.faces.tolist())}
+        self._smooth(part)
+        return part
+
+    def _candidates(self, part, firsts):
+        """Pairs of a face of this part and one of those before that may be the same: (-overlap, face, earlier)."""
+        for face, row in firsts.items():
+            for earlier, (time, box) in self._latest.items():
+                near = part.times[row] - time <= self._longest
+                if near and (share := overlaps(box, part.boxes[row])[0]) > SAME_FACE:
+                    yield -share, face, earlier
+
+    def _smooth(self, part):
+        part.smooth = np.empty_like(part.probabilities)
+        part.labels = np.empty(len(part), np.int64)
+        for rows in part.by_frame().values():
+            faces, moment = part.faces[rows].tolist(), float(part.times[rows.start])
+            shown = self._smoother.smooth(faces, part.probabilities[rows], moment)
+            part.smooth[rows] = [expression.probabilities for expression in shown]
+            part.labels[rows] = [expression.label for expression in shown]
 
 
 def concatenate(parts):
@@ -108,24 +126,6 @@ def gather_seen(rows):
         np.array([face.probabilities for _, _, face in rows], np.float32).reshape(-1, len(EMOTIONS)),
         np.array([face.label for _, _, face in rows], np.int64),
     )
-
-
-def _candidates(part, firsts, latest, longest):
-    """Pairs of a face of this part and one of those before that may be the same: (-overlap, face, earlier)."""
-    for face, row in firsts.items():
-        for earlier, (time, box) in latest.items():
-            if part.times[row] - time <= longest and (share := overlaps(box, part.boxes[row])[0]) > SAME_FACE:
-                yield -share, face, earlier
-
-
-def _smooth(found):
-    smoother = ExpressionSmoother()
-    found.smooth = np.empty_like(found.probabilities)
-    found.labels = np.empty(len(found), np.int64)
-    for rows in found.by_frame().values():
-        shown = smoother.smooth(found.faces[rows].tolist(), found.probabilities[rows], float(found.times[rows.start]))
-        found.smooth[rows] = [expression.probabilities for expression in shown]
-        found.labels[rows] = [expression.label for expression in shown]
 
 
 def to_rows(found, name):

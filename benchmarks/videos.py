@@ -44,7 +44,7 @@ def nothing(job):
     return Done(1, 0)
 
 def steps(job):
-    [done] = yield [Call(nothing, (job,))]
+    _, done = yield [Call(nothing, (job,))]
     return done
 
 def main():

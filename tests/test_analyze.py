@@ -167,7 +167,8 @@ def test_the_last_step_can_be_done_again_wherever_it_was_killed(short, tmp_path,
 
         recording = job.scan(the_job.path)
         job.start(the_job)
-        found, frames = job.join_found(the_job, recording, [job.find(the_job, recording, recording.segments[0])])
+        part, frames = job.find(the_job, recording, recording.segments[0])
+        found = job.joiner(the_job, recording).add(part)
         job.describe(the_job, recording, found, frames)
         job.draw(the_job, recording, recording.segments[0], found)
         with monkeypatch.context() as patch:

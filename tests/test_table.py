@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from model import EMOTIONS
-from table import COLUMNS, Found, is_table, join, to_rows, write_csv, write_parquet
+from table import COLUMNS, Found, Joiner, concatenate, gather, is_table, to_rows, write_csv, write_parquet
 
 HAPPY, SAD = EMOTIONS.index("Happy"), EMOTIONS.index("Sad")
 
@@ -18,27 +18,32 @@ def found(*rows):
     return Found(frames, frames / 25, faces, boxes, probabilities)
 
 
+def joined(*parts):
+    joiner = Joiner(1 / 25)
+    return concatenate([joiner.add(part) for part in parts])
+
+
 def test_a_face_keeps_its_number_over_a_seam():
     first = found((0, 5, 10, HAPPY), (0, 2, 100, SAD), (1, 5, 12, HAPPY), (1, 2, 101, SAD))
     second = found((2, 1, 14, HAPPY), (2, 2, 102, SAD), (2, 3, 200, SAD), (3, 1, 15, HAPPY))
-    whole = join([first, second], 1 / 25)
+    whole = joined(first, second)
     assert whole.faces.tolist() == [1, 2, 1, 2, 1, 2, 3, 1]
 
 
 def test_two_faces_on_one_place_do_not_become_one():
     first, second = found((0, 1, 10, HAPPY)), found((1, 1, 12, HAPPY), (1, 2, 16, SAD))
-    assert join([first, second], 1 / 25).faces.tolist() == [1, 1, 2]
+    assert joined(first, second).faces.tolist() == [1, 1, 2]
 
 
 def test_a_face_that_was_away_for_long_is_another():
     first, second = found((0, 1, 10, HAPPY)), found((25, 1, 10, HAPPY))
-    assert join([first, second], 1 / 25).faces.tolist() == [1, 2]
+    assert joined(first, second).faces.tolist() == [1, 2]
 
 
 def test_smoothing_takes_no_notice_of_seams():
     rows = [(frame, 1, 10 + frame, HAPPY if frame < 10 else SAD) for frame in range(30)]
-    whole = join([found(*rows)], 1 / 25)
-    cut = join([found(*rows[:7]), found(*rows[7:12]), found(*rows[12:])], 1 / 25)
+    whole = joined(found(*rows))
+    cut = joined(found(*rows[:7]), found(*rows[7:12]), found(*rows[12:]))
     assert np.array_equal(whole.smooth, cut.smooth)
     assert np.array_equal(whole.labels, cut.labels)
     assert set(whole.labels[:10].tolist()) == {HAPPY}
@@ -47,15 +52,15 @@ def test_smoothing_takes_no_notice_of_seams():
 
 
 def test_a_recording_without_faces_has_an_empty_table(tmp_path):
-    nothing = found((0, 1, 10, HAPPY)).between(1, None)
-    whole = join([nothing, nothing], 1 / 25)
+    nothing = gather([])
+    whole = joined(nothing, nothing)
     write_csv(tmp_path / "a.csv", to_rows(whole, "clip.mp4"))
     assert (tmp_path / "a.csv").read_text() == ",".join(COLUMNS) + "\n"
 
 
 def test_csv_and_parquet_hold_the_same(tmp_path):
     parquet = pytest.importorskip("pyarrow.parquet")
-    whole = join([found((0, 1, 10, HAPPY), (0, 2, 100, SAD), (3, 1, 12, SAD))], 1 / 25)
+    whole = joined(found((0, 1, 10, HAPPY), (0, 2, 100, SAD), (3, 1, 12, SAD)))
     write_csv(tmp_path / "a.csv", to_rows(whole, "clip.mp4"))
     write_parquet(tmp_path / "a.parquet", to_rows(whole, "clip.mp4"))
     with open(tmp_path / "a.csv", newline="") as file:
@@ -70,7 +75,7 @@ def test_csv_and_parquet_hold_the_same(tmp_path):
 
 
 def test_only_own_tables_are_known_as_such(tmp_path):
-    whole = join([found((0, 1, 10, HAPPY))], 1 / 25)
+    whole = joined(found((0, 1, 10, HAPPY)))
     write_csv(tmp_path / "a.csv", to_rows(whole, "clip.mp4"))
     write_parquet(tmp_path / "a.parquet", to_rows(whole, "clip.mp4"))
     (tmp_path / "b.csv").write_text("frame,label\n")
