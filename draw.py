@@ -1,5 +1,7 @@
 """What is drawn on a frame: a box and a label for each face, or a message where there is no frame."""
 
+import numpy as np
+
 from model import EMOTIONS
 from opencv import cv2
 
@@ -18,13 +20,14 @@ COLOURS = {
 }
 
 
-def draw_faces(image, boxes, numbers, expressions=None, outlines=True):
+def draw_faces(image, boxes, numbers, expressions=None, outlines=True, line=None):
     """Draw a box round every face, and above it its number, expression and probability, on the image itself.
 
     image: (height, width, 3) uint8 BGR. boxes: (n, 4) of x, y, width, height. numbers: n, from 1; a face's colour goes
     by its own. expressions: n pairs of an index into EMOTIONS and its probability, 0..1, or None, for no labels.
+    line: the width of the boxes' lines, in pixels, where the image is a part of another.
     """
-    line = max(1, round(min(image.shape[:2]) / 240))
+    line = line or _line_width(*image.shape[:2])
     for index, (box, number) in enumerate(zip(boxes, numbers, strict=True)):
         x, y, width, height = (int(value) for value in box)
         colour = FACE_COLOURS[(number - 1) % len(FACE_COLOURS)]
@@ -35,11 +38,40 @@ def draw_faces(image, boxes, numbers, expressions=None, outlines=True):
             _draw_label(image, x, y, f"{number}  {EMOTIONS[label]} {probability:.0%}", colour, line)
 
 
-def _draw_label(image, x, y, text, colour, line):
-    """White text on a filled strip that stands on the point x, y, moved to where it is inside the image."""
+def draw_on_planes(planes, boxes, numbers, expressions):
+    """As draw_faces, on an image as I420, of which only the rows that are drawn on go through BGR.
+
+    planes: (height * 3 / 2, width) uint8; height and width are even. boxes: at least one.
+    """
+    height, width = len(planes) * 2 // 3, planes.shape[1]
+    line = _line_width(height, width)
+    _, _, label, below, pad = _text_size("", line)
+    above = label + below + 2 * pad + line
+    first = max(0, int(boxes[:, 1].min()) - above) // 2 * 2
+    last = min(height, max(int((boxes[:, 1] + boxes[:, 3]).max()) + line, first + above) // 2 * 2 + 2)
+    luma, chroma = planes[first:last], planes[height:].reshape(2, height // 2, width // 2)[:, first // 2 : last // 2]
+    rows = np.concatenate([luma, chroma.reshape(-1, width)])
+    image = cv2.cvtColor(rows, cv2.COLOR_YUV2BGR_I420)
+    draw_faces(image, boxes - (0, first, 0, 0), numbers, expressions, line=line)
+    cv2.cvtColor(image, cv2.COLOR_BGR2YUV_I420, dst=rows)
+    luma[:], chroma[:] = rows[: last - first], rows[last - first :].reshape(chroma.shape)
+
+
+def _line_width(height, width):
+    """Pixels, for an image of that size."""
+    return max(1, round(min(height, width) / 240))
+
+
+def _text_size(text, line):
+    """The scale of a label's font, the width of the text, how far it goes up and down, and the space around it."""
     scale = 0.45 + 0.1 * line
     (width, height), below = cv2.getTextSize(text, FONT, scale, 1)
-    pad = below // 2 + 2
+    return scale, width, height, below, below // 2 + 2
+
+
+def _draw_label(image, x, y, text, colour, line):
+    """White text on a filled strip that stands on the point x, y, moved to where it is inside the image."""
+    scale, width, height, below, pad = _text_size(text, line)
     left = max(0, min(x, image.shape[1] - width - 2 * pad))
     bottom = max(y, height + below + 2 * pad)
     top = bottom - height - below - pad

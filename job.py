@@ -17,10 +17,10 @@ import av
 from PIL import Image, UnidentifiedImageError
 
 from annotate import annotate_recording, find_in_picture
-from draw import draw_faces
+from draw import draw_faces, draw_on_planes
 from model import FacialExpressionModel
 from opencv import cv2
-from recording import join_pieces, read, scan, write_piece
+from recording import grey, join_pieces, planes, read, scan, write_piece
 from source import SourceError, is_picture, read_picture
 from table import WRITERS, Joiner, concatenate, gather, is_table, to_rows
 from timeline import MARK, draw_timeline
@@ -123,7 +123,7 @@ def find(job, recording, segment, threads=False, advance=None):
     numbers = []
 
     def frames():
-        for frame in read(recording, segment, job.every, grey=True, threads=2 if threads else 1):
+        for frame in read(recording, segment, job.every, grey, threads=2 if threads else 1):
             numbers.append(frame.number)
             yield frame.image, recording.time(frame.timestamp)
             if advance:
@@ -153,9 +153,9 @@ def draw(job, recording, segment, found, threads=False, advance=None):
     rows = found.by_frame()
 
     def drawn():
-        for frame in read(recording, segment, job.every, threads=2 if threads else 1):
-            own = rows.get(frame.number, slice(0))
-            draw_faces(frame.image, found.boxes[own], found.faces[own].tolist(), _shown(found, own))
+        for frame in read(recording, segment, job.every, planes, threads=2 if threads else 1):
+            if own := rows.get(frame.number):
+                draw_on_planes(frame.image, found.boxes[own], found.faces[own].tolist(), _shown(found, own))
             yield frame
             if advance:
                 advance()

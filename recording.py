@@ -20,8 +20,9 @@ from source import SourceError
 SEGMENT = 90  # frames that a segment has at least; it begins at a key frame, since decoding can begin nowhere else
 TIME_BASE = Fraction(1, 90_000)  # seconds, of the videos that are written
 KEY_FRAME_EVERY = 60  # frames, so that a player gets quickly to any moment
-# Of x264: its fastest preset takes a third of the time of "veryfast", for files 1.4 times as large of the same quality.
-QUALITY = {"preset": "ultrafast", "crf": "23", "g": str(KEY_FRAME_EVERY)}
+# Of x264: its fastest preset takes a third of the time of "veryfast", for files 1.4 times as large of the same quality;
+# and one quantizer for all frames, about that of its usual quality (crf 23), saves it a look at each beforehand.
+QUALITY = {"preset": "ultrafast", "qp": "21", "g": str(KEY_FRAME_EVERY)}
 FULL_RANGE = 255 / 219, -16 * 255 / 219  # what brightness times the first plus the second is, from 0 to 255
 MOST_PIXELS = 8192 * 8192  # of a frame
 # FFmpeg's kinds of files that are a video in themselves. Others, such as playlists, name further files or addresses,
@@ -64,7 +65,7 @@ class Recording:
 class Frame:
     number: int  # from 0
     timestamp: int  # in the recording's time base
-    image: np.ndarray  # upright: (height, width, 3) uint8 BGR, or (height, width) grey
+    image: np.ndarray  # upright, uint8; see colour, grey and planes
 
 
 def scan(path):
@@ -101,13 +102,52 @@ def _segments(timestamps, key_frames):
     )
 
 
-def read(recording, segment, every=1, grey=False, threads=1):
-    """Yield a segment's Frames, every so many of the recording's, in colour or in grey.
+def colour(frame):
+    """An av.VideoFrame as (height, width, 3) uint8 BGR, upright."""
+    if _is_usual(frame):  # where OpenCV is faster than FFmpeg
+        return _upright(cv2.cvtColor(frame.to_ndarray(), cv2.COLOR_YUV2BGR_I420), frame)
+    return _upright(frame.to_ndarray(format="bgr24"), frame)
+
+
+def grey(frame):
+    """An av.VideoFrame as (height, width) uint8, upright, as `colour` would be in grey."""
+    if not _is_usual(frame):
+        return _upright(frame.to_ndarray(format="gray"), frame)
+    plane = frame.planes[0]
+    luma = np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size)[: frame.height, : frame.width]
+    factor, offset = FULL_RANGE
+    return _upright(cv2.addWeighted(luma, factor, luma, 0, offset), frame)  # faster than the same as a table
+
+
+def planes(frame):
+    """An av.VideoFrame as (height * 3 / 2, width) uint8 I420, upright: as most videos have it, and as x264 takes it."""
+    usual = _is_usual(frame) and not frame.rotation
+    return frame.to_ndarray() if usual else to_planes(colour(frame))
+
+
+def to_planes(image):
+    """(height, width, 3) uint8 BGR as I420, which has even sides: of an odd one the last pixel is left out."""
+    height, width = (side - side % 2 for side in image.shape[:2])
+    return cv2.cvtColor(image[:height, :width], cv2.COLOR_BGR2YUV_I420)
+
+
+def _is_usual(frame):
+    even = frame.width % 2 == frame.height % 2 == 0
+    return even and frame.format.name == "yuv420p" and frame.color_range != ColorRange.JPEG
+
+
+def _upright(image, frame):
+    turns = round(frame.rotation / 90) % 4
+    return np.ascontiguousarray(np.rot90(image, turns)) if turns else image
+
+
+def read(recording, segment, every=1, image=colour, threads=1):
+    """Yield a segment's Frames, every so many of the recording's; image: colour, grey or planes.
 
     What is damaged is left out. Raises SourceError.
     """
     if segment.timestamps is None:
-        yield from _read_in_order(recording, every, grey, threads)
+        yield from _read_in_order(recording, every, image, threads)
         return
     first = segment.timestamps[0]
     for seek in (True, False):  # a seek may come too late; decoding from the beginning does not
@@ -126,18 +166,18 @@ def read(recording, segment, every=1, grey=False, threads=1):
                 latest = frame.pts
                 number = segment.first + bisect.bisect_left(segment.timestamps, frame.pts)
                 if number % every == 0:
-                    yield Frame(number, frame.pts, _upright(frame, grey))
+                    yield Frame(number, frame.pts, image(frame))
             if not seek:
                 return
 
 
-def _read_in_order(recording, every, grey, threads):
+def _read_in_order(recording, every, image, threads):
     """The frames of a file without timestamps, at an even rate."""
     period = 1 / (recording.rate * recording.time_base)
     with _opened(recording.path, threads) as (container, stream):
         for number, frame in enumerate(_decoded(container, stream)):
             if number % every == 0:
-                yield Frame(number, round(number * period), _upright(frame, grey))
+                yield Frame(number, round(number * period), image(frame))
 
 
 @contextmanager
@@ -183,35 +223,8 @@ def _decoded(container, stream):
         return
 
 
-def _upright(frame, grey):
-    image = _grey(frame) if grey else _colour(frame)
-    turns = round(frame.rotation / 90) % 4
-    return np.ascontiguousarray(np.rot90(image, turns)) if turns else image
-
-
-def _colour(frame):
-    """The frame in BGR; for the usual kind of frame by OpenCV, which is faster than FFmpeg there."""
-    if _is_usual(frame) and frame.width % 2 == frame.height % 2 == 0:
-        return cv2.cvtColor(frame.to_ndarray(), cv2.COLOR_YUV2BGR_I420)
-    return frame.to_ndarray(format="bgr24")
-
-
-def _is_usual(frame):
-    return frame.format.name == "yuv420p" and frame.color_range != ColorRange.JPEG
-
-
-def _grey(frame):
-    """The frame in grey, as that of _colour would be."""
-    if not _is_usual(frame):
-        return frame.to_ndarray(format="gray")
-    plane = frame.planes[0]
-    luma = np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size)[: frame.height, : frame.width]
-    factor, offset = FULL_RANGE
-    return cv2.addWeighted(luma, factor, luma, 0, offset)  # faster than the same as a table
-
-
 def write_piece(path, recording, frames, threads=1):
-    """Write Frames as H.264 to the file `path`, with timestamps counted from the recording's start."""
+    """Write Frames of planes as H.264 to the file `path`, with timestamps counted from the recording's start."""
     with av.open(str(path), "w", format="nut") as container, _opened(recording.path) as (_, original):
         timed = ((frame.image, (frame.timestamp - recording.start) * recording.time_base) for frame in frames)
         encode_frames(container, timed, recording.rate, threads, original.codec_context)
@@ -220,21 +233,20 @@ def write_piece(path, recording, frames, threads=1):
 def encode_frames(container, frames, rate, threads=1, colours=None):
     """Encode frames as H.264 into an open container.
 
-    frames: pairs of an image, (height, width, 3) uint8 BGR, all of one size, and its time in seconds. rate: frames a
-    second, about. colours: a codec context whose colour space is that of the frames, or None.
+    frames: pairs of an image, (height * 3 / 2, width) uint8 I420, all of one size, which is not to be changed
+    afterwards, and its time in seconds. rate: frames a second, about. colours: a codec context whose colour space is
+    that of the frames, or None.
     """
     stream = None
     for image, seconds in frames:
-        height, width = (side - side % 2 for side in image.shape[:2])  # as yuv420p has them
+        picture = av.VideoFrame.from_numpy_buffer(image, format="yuv420p")
         if stream is None:
             stream = container.add_stream("libx264", rate=round(rate) or 1, options=QUALITY)
-            stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
+            stream.width, stream.height, stream.pix_fmt = picture.width, picture.height, "yuv420p"
             stream.codec_context.thread_count = threads
             stream.codec_context.time_base = TIME_BASE
             for name in ("colorspace", "color_primaries", "color_trc") if colours else ():
                 setattr(stream.codec_context, name, getattr(colours, name))  # they go through as they come
-        yuv = cv2.cvtColor(image[:height, :width], cv2.COLOR_BGR2YUV_I420)
-        picture = av.VideoFrame.from_ndarray(yuv, format="yuv420p")
         picture.pts = round(seconds / TIME_BASE)
         picture.time_base = TIME_BASE
         container.mux(stream.encode(picture))

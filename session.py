@@ -148,14 +148,14 @@ class Session:
     def _write_video(self, shots):
         import av
 
-        from recording import encode_frames
+        from recording import encode_frames, to_planes
 
         def pictures():
             size = None
             for shot, seconds in shots:
                 image = cv2.imdecode(np.frombuffer(shot.jpeg, np.uint8), cv2.IMREAD_COLOR)
                 size = size or shot.size
-                yield image if shot.size == size else cv2.resize(image, size), seconds
+                yield to_planes(image if shot.size == size else cv2.resize(image, size)), seconds
 
         with av.open(str(self._folder / OUTPUTS[2]), "w", options={"movflags": "faststart"}) as container:
             encode_frames(container, pictures(), RATE)

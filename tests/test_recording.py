@@ -2,7 +2,7 @@ import av
 import numpy as np
 import pytest
 
-from recording import join_pieces, read, scan, write_piece
+from recording import grey, join_pieces, planes, read, scan, write_piece
 from source import SourceError
 
 ROTATED = bytes.fromhex("00000000 00010000 00000000 ffff0000 00000000 00000000 00000000 00000000 40000000")
@@ -26,7 +26,7 @@ def rewrite(recording, folder, **options):
     pieces = []
     for index, segment in enumerate(recording.segments):
         pieces.append(folder / f"{index}.nut")
-        write_piece(pieces[-1], recording, read(recording, segment, **options))
+        write_piece(pieces[-1], recording, read(recording, segment, image=planes, **options))
     join_pieces(pieces, recording, folder / "joined.mp4", "a comment")
     return scan(folder / "joined.mp4")
 
@@ -55,8 +55,8 @@ def test_a_sample_is_of_the_recording_not_of_the_segments(film, tmp_path):
 
 def test_grey_frames_are_those_in_colour(film, tmp_path, astronaut):
     recording = scan(film(tmp_path / "clip.mp4", [astronaut[:240, :320]] * 3))
-    colour, grey = frames_of(recording)[1].image, frames_of(recording, grey=True)[1].image
-    assert np.abs(colour @ np.array([0.114, 0.587, 0.299]) - grey).mean() < 1
+    in_colour, in_grey = frames_of(recording)[1].image, frames_of(recording, image=grey)[1].image
+    assert np.abs(in_colour @ np.array([0.114, 0.587, 0.299]) - in_grey).mean() < 1
 
 
 def test_a_phone_video_comes_out_upright(film, tmp_path):

@@ -1,0 +1,32 @@
+import cv2
+import numpy as np
+import pytest
+
+from draw import draw_faces, draw_on_planes
+from model import EMOTIONS
+
+HAPPY, SAD = EMOTIONS.index("Happy"), EMOTIONS.index("Sad")
+
+
+@pytest.mark.parametrize(
+    "boxes",
+    [
+        [(100, 120, 60, 60)],
+        [(90, 3, 40, 40)],  # whose label is moved into the picture
+        [(5, 151, 71, 83), (250, 40, 33, 33)],
+        [(290, 200, 60, 60)],  # partly outside
+    ],
+)
+def test_drawing_on_planes_looks_like_drawing_on_the_image(boxes):
+    coarse = np.random.default_rng(0).integers(60, 200, (9, 12, 3)).astype(np.uint8)
+    image = cv2.resize(coarse, (320, 240), interpolation=cv2.INTER_CUBIC)
+    planes = cv2.cvtColor(image, cv2.COLOR_BGR2YUV_I420)
+    before, boxes = planes.copy(), np.array(boxes)
+    shown = [(HAPPY, 0.9), (SAD, 0.7)][: len(boxes)]
+    draw_faces(image, boxes, [1, 2][: len(boxes)], shown)
+    draw_on_planes(planes, boxes, [1, 2][: len(boxes)], shown)
+    drawn = cv2.cvtColor(image, cv2.COLOR_BGR2YUV_I420)
+    assert np.abs(planes.astype(int) - drawn).max() <= 6  # what rounding twice makes
+    assert (planes != before).any()
+    below = boxes[:, 1:4:2].sum(axis=1).max() + 5
+    assert (planes[below:240] == before[below:240]).all()
