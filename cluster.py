@@ -50,13 +50,15 @@ def _caller(root):
 
         if root not in sys.path:
             sys.path.insert(0, root)
+        from distributed import get_worker
+
         import runtime
         from opencv import cv2
 
         runtime.THREADS = 1  # the workers share the machine
         cv2.setNumThreads(1)
         function, arguments = pickle.loads(step)
-        return function(*arguments)
+        return function(*arguments), get_worker().address
 
     return call
 
@@ -67,6 +69,7 @@ class _Running:
     def __init__(self, job):
         self.job, self.steps = job, steps(job)
         self.share, self.frames = 0.0, 0  # of the job that is done, and frames looked at
+        self.workers = {}  # addresses, by the call that was done there
 
 
 def run(client, jobs):
@@ -88,7 +91,9 @@ def run(client, jobs):
             return error
         for call in calls:
             # As bytes, since a scheduler elsewhere would unpack them, and has none of these modules.
-            future = client.submit(caller, pickle.dumps((call.function, call.arguments)), pure=False)
+            step, worker = pickle.dumps((call.function, call.arguments)), running.workers.pop(call.after, None)
+            where = {"workers": worker, "allow_other_workers": True, "priority": 1} if worker else {}
+            future = client.submit(caller, step, pure=False, **where)
             places[future] = running, call
             futures.add(future)
         return None
@@ -100,7 +105,10 @@ def run(client, jobs):
         if future not in places:
             continue  # of a job that has failed
         running, call = places.pop(future)
-        outcome = future.exception() or go_on(running, (call, future.result()))
+        outcome = future.exception()
+        if outcome is None:
+            result, running.workers[call] = future.result()
+            outcome = go_on(running, (call, result))
         share, frames = call.share, call.frames
         if isinstance(outcome, Exception):
             for other in [other for other, (owner, _) in places.items() if owner is running]:

@@ -5,6 +5,7 @@ face was takes a millisecond, so whole frames are searched now and then, and in 
 its last place. In OpenCV's own words a box is x, y, width, height in pixels.
 """
 
+import threading
 from collections import deque
 from dataclasses import dataclass, field
 from itertools import count
@@ -36,12 +37,21 @@ REMEMBERED = 16  # frames: a search that takes longer than these last comes too 
 UNCONFIRMED = 1.0  # seconds for which a face is followed that no search of a whole frame has found again
 
 
+_thread = threading.local()
+
+
+def _cascade():
+    """This thread's own cascade, since no two may use one at once; reading the file takes 20 ms."""
+    if not hasattr(_thread, "cascade"):
+        _thread.cascade = cv2.CascadeClassifier(str(CASCADE))
+    return _thread.cascade
+
+
 class FaceDetector:
-    """Finds frontal faces in a whole frame. Not safe to call from two threads at once."""
+    """Finds frontal faces in a whole frame."""
 
     def __init__(self, scale_factor=LIVE_SCALE_FACTOR):
         self._scale_factor = scale_factor
-        self._cascade = cv2.CascadeClassifier(str(CASCADE))
 
     def detect(self, grey, smallest=SMALLEST_FACE):
         """The faces in a grey frame, from left to right.
@@ -50,7 +60,7 @@ class FaceDetector:
         Returns (n, 4) int32, a row of x, y, width, height in pixels for each face.
         """
         side = round(smallest * grey.shape[0])
-        found = self._cascade.detectMultiScale(grey, self._scale_factor, MIN_NEIGHBOURS, minSize=(side, side))
+        found = _cascade().detectMultiScale(grey, self._scale_factor, MIN_NEIGHBOURS, minSize=(side, side))
         boxes = np.asarray(found, np.int32).reshape(-1, 4)
         return boxes[np.lexsort((boxes[:, 1], boxes[:, 0]))]
 
@@ -115,7 +125,6 @@ class FaceFollower:
     """Follows faces from frame to frame. Not safe to call from two threads at once."""
 
     def __init__(self):
-        self._cascade = cv2.CascadeClassifier(str(CASCADE))
         self._identities = count(1)
         self._faces = []
         self._past = deque(maxlen=REMEMBERED)  # (moment, sizes, boxes by identity), the latest frame last
@@ -192,7 +201,7 @@ class FaceFollower:
             return None
         width = around.scale * box[2]
         smallest, largest = max(CASCADE_WINDOW, int(NEAR_SMALLEST * width)), int(NEAR_LARGEST * width) + 1
-        hits = self._cascade.detectMultiScale(
+        hits = _cascade().detectMultiScale(
             around.grey, NEAR_SCALE_FACTOR, NEAR_NEIGHBOURS, 0, (smallest, smallest), (largest, largest)
         )
         if len(hits) == 0:

@@ -18,6 +18,7 @@ from PIL import Image, UnidentifiedImageError
 
 from annotate import annotate_recording, find_in_picture
 from draw import draw_faces, draw_on_planes
+from kept import KeptFrames
 from model import FacialExpressionModel
 from opencv import cv2
 from recording import grey, join_pieces, planes, read, scan, write_piece
@@ -29,6 +30,7 @@ COMMENT = MARK["Software"]
 JPEG_QUALITY = 90
 STEP_SHARE = 0.45  # of a job that is shared out: the search for faces, and the drawing
 _thread = threading.local()
+_kept = KeptFrames()
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +85,7 @@ class Call:
     arguments: tuple
     frames: int = 0  # that it looks at
     share: float = 0.0  # of the job, 0..1
+    after: "Call | None" = None  # where that was done, this is done faster
 
 
 def made_here(path):
@@ -116,20 +119,23 @@ def model():
 
 
 def find(job, recording, segment, threads=False, advance=None):
-    """The faces of a segment, as a table.Found whose faces are numbered for themselves, and how many frames it had.
+    """The faces of a segment, as a table.Found whose faces are numbered for themselves, how many frames it had, and
+    the key of those frames in this process, or None.
 
     advance: is called after each frame, where there is one.
     """
-    numbers = []
+    numbers, key = [], _kept.begin() if job.annotated else None
 
     def frames():
-        for frame in read(recording, segment, job.every, grey, threads=2 if threads else 1):
+        for frame in read(recording, segment, job.every, threads=2 if threads else 1):
             numbers.append(frame.number)
-            yield frame.image, recording.time(frame.timestamp)
+            yield grey(frame.picture), recording.time(frame.timestamp)
+            if key:
+                _kept.add(key, frame)
             if advance:
                 advance()
 
-    return gather(zip(annotate_recording(frames(), model(), threads), numbers)), len(numbers)
+    return gather(zip(annotate_recording(frames(), model(), threads), numbers)), len(numbers), key
 
 
 def joiner(job, recording):
@@ -148,15 +154,16 @@ def piece(job, segment):
     return job.work / f"{segment.first:09}.nut"
 
 
-def draw(job, recording, segment, found, threads=False, advance=None):
-    """Write a segment with its faces drawn to its piece; found: its faces, joined; advance: see find."""
+def draw(job, recording, segment, found, key=None, threads=False, advance=None):
+    """Write a segment with its faces drawn to its piece; found: its faces, joined; key, advance: see find."""
     rows = found.by_frame()
 
     def drawn():
-        for frame in read(recording, segment, job.every, planes, threads=2 if threads else 1):
+        for frame in _kept.take(key) or read(recording, segment, job.every, threads=2 if threads else 1):
+            image = planes(frame.picture)
             if own := rows.get(frame.number):
-                draw_on_planes(frame.image, found.boxes[own], found.faces[own].tolist(), _shown(found, own))
-            yield frame
+                draw_on_planes(image, found.boxes[own], found.faces[own].tolist(), _shown(found, own))
+            yield image, frame.timestamp
             if advance:
                 advance()
 
@@ -215,11 +222,12 @@ def steps(job):
             continue
         results[finding.index(call)] = result
         while len(parts) in results:  # a segment is joined, and can be drawn, when all before it are
-            part, count = results.pop(len(parts))
-            part, segment, frames = joining.add(part), segments[len(parts)], frames + count
-            parts.append(part)
+            (part, count, key), index = results.pop(len(parts)), len(parts)
+            parts.append(joining.add(part))
+            frames += count
             if job.annotated:
-                calls.append(Call(draw, (job, recording, segment, part), share=STEP_SHARE / len(segments)))
+                arguments = (job, recording, segments[index], parts[index], key)
+                calls.append(Call(draw, arguments, share=finding[index].share, after=finding[index]))
             if len(parts) == len(segments):
                 found = whole(job, parts, frames)
                 calls.append(Call(describe, (job, recording, found, frames)))
@@ -256,11 +264,11 @@ def do(job, threads=True, report=None):
 
     joining, parts, frames = joiner(job, recording), [], 0
     for segment in recording.segments:
-        part, looked_at = find(job, recording, segment, threads, advance)
+        part, looked_at, key = find(job, recording, segment, threads, advance)
         parts.append(joining.add(part))
         frames += looked_at
         if job.annotated:
-            draw(job, recording, segment, parts[-1], threads, advance)
+            draw(job, recording, segment, parts[-1], key, threads, advance)
     found = whole(job, parts, frames)
     describe(job, recording, found, frames)
     return finish(job, recording, found, frames), found

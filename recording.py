@@ -65,7 +65,7 @@ class Recording:
 class Frame:
     number: int  # from 0
     timestamp: int  # in the recording's time base
-    image: np.ndarray  # upright, uint8; see colour, grey and planes
+    picture: av.VideoFrame  # as it was decoded; see colour, grey and planes
 
 
 def scan(path):
@@ -141,13 +141,10 @@ def _upright(image, frame):
     return np.ascontiguousarray(np.rot90(image, turns)) if turns else image
 
 
-def read(recording, segment, every=1, image=colour, threads=1):
-    """Yield a segment's Frames, every so many of the recording's; image: colour, grey or planes.
-
-    What is damaged is left out. Raises SourceError.
-    """
+def read(recording, segment, every=1, threads=1):
+    """Yield a segment's Frames, every so many of the recording's. What is damaged is left out. Raises SourceError."""
     if segment.timestamps is None:
-        yield from _read_in_order(recording, every, image, threads)
+        yield from _read_in_order(recording, every, threads)
         return
     first = segment.timestamps[0]
     for seek in (True, False):  # a seek may come too late; decoding from the beginning does not
@@ -166,18 +163,18 @@ def read(recording, segment, every=1, image=colour, threads=1):
                 latest = frame.pts
                 number = segment.first + bisect.bisect_left(segment.timestamps, frame.pts)
                 if number % every == 0:
-                    yield Frame(number, frame.pts, image(frame))
+                    yield Frame(number, frame.pts, frame)
             if not seek:
                 return
 
 
-def _read_in_order(recording, every, image, threads):
+def _read_in_order(recording, every, threads):
     """The frames of a file without timestamps, at an even rate."""
     period = 1 / (recording.rate * recording.time_base)
     with _opened(recording.path, threads) as (container, stream):
         for number, frame in enumerate(_decoded(container, stream)):
             if number % every == 0:
-                yield Frame(number, round(number * period), image(frame))
+                yield Frame(number, round(number * period), frame)
 
 
 @contextmanager
@@ -224,9 +221,12 @@ def _decoded(container, stream):
 
 
 def write_piece(path, recording, frames, threads=1):
-    """Write Frames of planes as H.264 to the file `path`, with timestamps counted from the recording's start."""
+    """Write frames as H.264 to the file `path`.
+
+    frames: pairs of an image, as `planes` gives it, and its timestamp, written as counted from the recording's start.
+    """
     with av.open(str(path), "w", format="nut") as container, _opened(recording.path) as (_, original):
-        timed = ((frame.image, (frame.timestamp - recording.start) * recording.time_base) for frame in frames)
+        timed = ((image, (timestamp - recording.start) * recording.time_base) for image, timestamp in frames)
         encode_frames(container, timed, recording.rate, threads, original.codec_context)
 
 

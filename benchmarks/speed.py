@@ -17,7 +17,7 @@ from dataset import load_dataset
 from evaluate import accuracy, calibration_error, predict_all
 from faces import CASCADE
 from model import EMOTIONS
-from recording import read, scan
+from recording import colour, read, scan
 
 TURNS = 3
 FRAMES, LOOP_FRAMES = 1800, 100
@@ -79,7 +79,7 @@ def _pipeline_rate(model, video):
 
     recording = scan(video)
     passes = itertools.chain.from_iterable(read(recording, recording.segments[0]) for _ in itertools.count())
-    timed = ((frame.image, index / 30) for index, frame in enumerate(itertools.islice(passes, FRAMES)))
+    timed = ((colour(frame.picture), index / 30) for index, frame in enumerate(itertools.islice(passes, FRAMES)))
     encoded, waiting = 0, deque()
     started = time.perf_counter()
     with ThreadPoolExecutor(1) as pool:

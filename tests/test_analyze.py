@@ -167,10 +167,10 @@ def test_the_last_step_can_be_done_again_wherever_it_was_killed(short, tmp_path,
 
         recording = job.scan(the_job.path)
         job.start(the_job)
-        part, frames = job.find(the_job, recording, recording.segments[0])
+        part, frames, key = job.find(the_job, recording, recording.segments[0])
         found = job.joiner(the_job, recording).add(part)
         job.describe(the_job, recording, found, frames)
-        job.draw(the_job, recording, recording.segments[0], found)
+        job.draw(the_job, recording, recording.segments[0], found, key)
         with monkeypatch.context() as patch:
             patch.setattr(job.os, "replace", replace_or_die)
             with contextlib.suppress(InterruptedError):

@@ -2,7 +2,7 @@ import av
 import numpy as np
 import pytest
 
-from recording import grey, join_pieces, planes, read, scan, write_piece
+from recording import colour, grey, join_pieces, planes, read, scan, write_piece
 from source import SourceError
 
 ROTATED = bytes.fromhex("00000000 00010000 00000000 ffff0000 00000000 00000000 00000000 00000000 40000000")
@@ -18,7 +18,7 @@ def frames_of(recording, **options):
 
 
 def numbers_seen(frames):
-    return [round(float(frame.image.mean())) - 20 for frame in frames]
+    return [round(float(colour(frame.picture).mean())) - 20 for frame in frames]
 
 
 def rewrite(recording, folder, **options):
@@ -26,7 +26,8 @@ def rewrite(recording, folder, **options):
     pieces = []
     for index, segment in enumerate(recording.segments):
         pieces.append(folder / f"{index}.nut")
-        write_piece(pieces[-1], recording, read(recording, segment, image=planes, **options))
+        frames = read(recording, segment, **options)
+        write_piece(pieces[-1], recording, ((planes(frame.picture), frame.timestamp) for frame in frames))
     join_pieces(pieces, recording, folder / "joined.mp4", "a comment")
     return scan(folder / "joined.mp4")
 
@@ -55,8 +56,8 @@ def test_a_sample_is_of_the_recording_not_of_the_segments(film, tmp_path):
 
 def test_grey_frames_are_those_in_colour(film, tmp_path, astronaut):
     recording = scan(film(tmp_path / "clip.mp4", [astronaut[:240, :320]] * 3))
-    in_colour, in_grey = frames_of(recording)[1].image, frames_of(recording, image=grey)[1].image
-    assert np.abs(in_colour @ np.array([0.114, 0.587, 0.299]) - in_grey).mean() < 1
+    picture = frames_of(recording)[1].picture
+    assert np.abs(colour(picture) @ np.array([0.114, 0.587, 0.299]) - grey(picture)).mean() < 1
 
 
 def test_a_phone_video_comes_out_upright(film, tmp_path):
@@ -67,10 +68,13 @@ def test_a_phone_video_comes_out_upright(film, tmp_path):
     matrix = content.index(b"tkhd") + 44
     content[matrix : matrix + 36] = ROTATED
     path.write_bytes(content)
-    frame = frames_of(scan(path))[0]
-    assert frame.image.shape == (64, 48, 3)
-    assert frame.image[:28].mean() > 240  # turned clockwise, the left becomes the top
-    assert frame.image[36:].mean() < 15
+    [frame, *_] = frames_of(scan(path))
+    image = colour(frame.picture)
+    assert image.shape == (64, 48, 3)
+    assert image[:28].mean() > 240  # turned clockwise, the left becomes the top
+    assert image[36:].mean() < 15
+    assert np.abs(grey(frame.picture).astype(int) - image[:, :, 0]).max() <= 2
+    assert planes(frame.picture).shape == (96, 48)
 
 
 def test_a_video_that_breaks_off_gives_what_is_there(film, tmp_path, astronaut):
