@@ -15,9 +15,15 @@ from source import SourceError
 KILLS_SURVIVED = 20  # workers that may die under a step before it is to blame; a cluster of others has its own setting
 WAITING_FOR_EACH = 3  # jobs at the scheduler for each worker: enough that none is idle, few for any number of videos
 CONNECT_TIMEOUT = 10  # seconds
-# Dask has its processes give freed memory back at once. With frames that costs a quarter of the time, since each is
-# megabytes, and would be asked for anew.
-KEEP_MEMORY = {"distributed.nanny.pre-spawn-environ.MALLOC_TRIM_THRESHOLD_": None}
+DASK = {
+    "distributed.scheduler.allowed-failures": KILLS_SURVIVED,
+    # Dask has its processes give freed memory back at once. With frames that costs a quarter of the time, since each is
+    # megabytes, and would be asked for anew.
+    "distributed.nanny.pre-spawn-environ.MALLOC_TRIM_THRESHOLD_": None,
+    # Fifty to a hundred looks a second at what its processes are doing take each of them four hundredths of a core.
+    "distributed.worker.profile.enabled": False,
+    "distributed.admin.tick.interval": "500ms",
+}
 
 
 @contextmanager
@@ -31,7 +37,7 @@ def connected(scheduler=None, workers=None):
             yield client
         return
     with (
-        dask.config.set({"distributed.scheduler.allowed-failures": KILLS_SURVIVED, **KEEP_MEMORY}),
+        dask.config.set(DASK),
         LocalCluster(
             n_workers=workers or CPU_COUNT,
             threads_per_worker=1,
