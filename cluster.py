@@ -1,6 +1,7 @@
 """Spreads jobs over the processes of this machine, or over a cluster of others, with Dask."""
 
 import itertools
+import logging
 import pickle
 from contextlib import contextmanager
 
@@ -43,6 +44,7 @@ def connected(scheduler=None, workers=None):
             threads_per_worker=1,
             host="127.0.0.1",
             dashboard_address="127.0.0.1:0",
+            silence_logs=logging.CRITICAL,  # what went wrong is in each job's outcome
         ) as cluster,
         Client(cluster) as client,
     ):
@@ -98,8 +100,8 @@ def run(client, jobs):
         for call in calls:
             # As bytes, since a scheduler elsewhere would unpack them, and has none of these modules.
             step, worker = pickle.dumps((call.function, call.arguments)), running.workers.pop(call.after, None)
-            where = {"workers": worker, "allow_other_workers": True, "priority": 1} if worker else {}
-            future = client.submit(caller, step, pure=False, **where)
+            where = {"workers": worker, "allow_other_workers": True} if worker else {}
+            future = client.submit(caller, step, pure=False, priority=0 if call.frames else 1, **where)
             places[future] = running, call
             futures.add(future)
         return None

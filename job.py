@@ -230,7 +230,7 @@ def steps(job):
                 calls.append(Call(draw, arguments, share=finding[index].share, after=finding[index]))
             if len(parts) == len(segments):
                 found = whole(job, parts, frames)
-                calls.append(Call(describe, (job, recording, found, frames)))
+                calls.insert(0, Call(describe, (job, recording, found, frames)))  # the longest that is left
         left += len(calls)
     _, done = yield [Call(finish, (job, recording, found, frames))]
     return done
