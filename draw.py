@@ -7,6 +7,7 @@ from opencv import cv2
 
 FONT = cv2.FONT_HERSHEY_DUPLEX  # has ASCII alone
 WHITE = (255, 255, 255)
+LONGEST = max(EMOTIONS, key=len)
 # Blue, green, red; dark enough for white letters. The page has the same colours for the same faces.
 FACE_COLOURS = [(0, 105, 190), (170, 80, 30), (70, 120, 20), (140, 30, 160), (50, 50, 190), (120, 110, 0)]
 COLOURS = {
@@ -39,22 +40,30 @@ def draw_faces(image, boxes, numbers, expressions=None, outlines=True, line=None
 
 
 def draw_on_planes(planes, boxes, numbers, expressions):
-    """As draw_faces, on an image as I420, of which only the rows that are drawn on go through BGR.
+    """As draw_faces, on an image as I420, of which only the part that is drawn on goes through BGR.
 
     planes: (height * 3 / 2, width) uint8; height and width are even. boxes: at least one.
     """
     height, width = len(planes) * 2 // 3, planes.shape[1]
     line = _line_width(height, width)
-    _, _, label, below, pad = _text_size("", line)
-    above = label + below + 2 * pad + line
-    first = max(0, int(boxes[:, 1].min()) - above) // 2 * 2
-    last = min(height, max(int((boxes[:, 1] + boxes[:, 3]).max()) + line, first + above) // 2 * 2 + 2)
-    luma, chroma = planes[first:last], planes[height:].reshape(2, height // 2, width // 2)[:, first // 2 : last // 2]
-    rows = np.concatenate([luma, chroma.reshape(-1, width)])
-    image = cv2.cvtColor(rows, cv2.COLOR_YUV2BGR_I420)
-    draw_faces(image, boxes - (0, first, 0, 0), numbers, expressions, line=line)
-    cv2.cvtColor(image, cv2.COLOR_BGR2YUV_I420, dst=rows)
-    luma[:], chroma[:] = rows[: last - first], rows[last - first :].reshape(chroma.shape)
+    _, beside, above, below, pad = _text_size(f"{max(numbers)}  {LONGEST} 100%", line)
+    beside, above = beside + 2 * pad, above + below + 2 * pad  # what a label takes
+    (x, y), (x_end, y_end) = boxes[:, :2].T, (boxes[:, :2] + boxes[:, 2:]).T
+    left, right = _even(min(x.min() - line, width - beside), max(x_end.max(), x.max() + beside, beside) + line, width)
+    top, bottom = _even(y.min() - above - line, max(y_end.max(), above) + line, height)
+    chroma = planes[height:].reshape(2, height // 2, width // 2)
+    parts = [planes[top:bottom, left:right], chroma[:, top // 2 : bottom // 2, left // 2 : right // 2]]
+    own = np.concatenate([part.ravel() for part in parts]).reshape(-1, right - left)
+    image = cv2.cvtColor(own, cv2.COLOR_YUV2BGR_I420)
+    draw_faces(image, boxes - (left, top, 0, 0), numbers, expressions, line=line)
+    cv2.cvtColor(image, cv2.COLOR_BGR2YUV_I420, dst=own)
+    for part, drawn in zip(parts, np.split(own, [bottom - top])):
+        part[:] = drawn.reshape(part.shape)
+
+
+def _even(begin, end, side):
+    """The smallest span of even ends that has what lies from begin to end within 0 and an even side."""
+    return max(0, int(begin)) // 2 * 2, min(side, int(end) // 2 * 2 + 2)
 
 
 def _line_width(height, width):
