@@ -3,7 +3,7 @@
 import threading
 import uuid
 
-MOST = 400_000_000  # bytes in a process: 4 seconds of 1920×1080 at 30 frames a second, 9 of 1280×720
+MOST = 200_000_000  # bytes in a process: 4 seconds of 1280×720 at 30 frames a second
 
 
 class KeptFrames:
