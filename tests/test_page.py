@@ -82,7 +82,12 @@ def test_settings_change_the_picture_for_all(serve, open_page, picture):
         page.wait_for_function(
             "async before => (await (await fetch('/snapshot.jpg')).blob()).size !== before", arg=before, timeout=5000
         )
-    assert state(page)["settings"] == {"mirror": True, "boxes": False, "labels": False}
+    page.wait_for_function(
+        """async () => {
+            const { mirror, boxes, labels } = (await (await fetch("/state")).json()).settings;
+            return mirror && !boxes && !labels;
+        }"""
+    )
     other.wait_for_function("() => document.querySelector('[name=mirror]').checked")
 
 
