@@ -23,7 +23,7 @@ from cluster import connected, run
 from model import ROOT
 from source import DEMO
 
-FRAMES = 1800
+FRAMES, FER_FRAMES = 1800, 900
 KEY_FRAME_EVERY = 60
 TURNS = 3
 CLIPS, CLIP_FRAMES, CLIP_SIZE = 500, 12, (320, 180)
@@ -69,13 +69,9 @@ print(int(sys.argv[3]) / (time.time() - began))
 """
 
 
-def _long_video(clip, folder):
-    """A minute of a clip, to and fro."""
-    path = folder / "long.mp4"
-    if not path.exists():
-        frames = back_and_forth(read_frames(clip, HD))
-        write_h264(path, (frames[index % len(frames)] for index in range(FRAMES)), 30, KEY_FRAME_EVERY)
-    return path
+def _long_video(clip, path, count):
+    frames = back_and_forth(read_frames(clip, HD))
+    return write_h264(path, (frames[index % len(frames)] for index in range(count)), 30, KEY_FRAME_EVERY)
 
 
 def _analyse(client, paths, out, **outputs):
@@ -90,7 +86,7 @@ def _analyse(client, paths, out, **outputs):
 
 def workers(clip, folder):
     """How much faster two single-threaded workers are than one, on a video and all of its outputs."""
-    video, ratios = _long_video(clip, folder), []
+    video, ratios = _long_video(clip, folder / "long.mp4", FRAMES), []
     for turn in range(TURNS):
         rates = []
         for count in (1, 2):
@@ -106,12 +102,12 @@ def workers(clip, folder):
 
 def against_fer(clip, folder, python):
     """How much faster a video is analysed, all outputs on, than by the package `fer`, installed for another Python."""
-    video = _long_video(clip, folder)
+    video = _long_video(clip, folder / "for_fer.mp4", FER_FRAMES)
     with connected() as client:
         _analyse(client, [clip], folder / "ours warm-up")
         ours = _analyse(client, [video], folder / "ours")
     (folder / "theirs").mkdir()
-    command = [python, "-c", FER, str(video), str(folder / "theirs"), str(FRAMES)]
+    command = [python, "-c", FER, str(video), str(folder / "theirs"), str(FER_FRAMES)]
     output = subprocess.run(command, capture_output=True, text=True, check=True, cwd=folder).stdout
     theirs = float(output.split()[-1])
     print(f"  ours {ours:.0f} frames a second, fer {theirs:.1f}")
