@@ -60,10 +60,10 @@ def _caller(root):
             sys.path.insert(0, root)
         from distributed import get_worker
 
-        import runtime
+        import compiled
         from opencv import cv2
 
-        runtime.THREADS = 1  # the workers share the machine
+        compiled.THREADS = 1  # the workers share the machine
         cv2.setNumThreads(1)
         function, arguments = pickle.loads(step)
         return function(*arguments), get_worker().address

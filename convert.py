@@ -1,22 +1,34 @@
-"""Compiles the pair of files for LiteRT, in the fastest form that answers as the Keras network does.
+"""Compiles the pair of files in the fastest form on this machine that answers as the Keras network does.
 
 `runtime.py` starts this in a process of its own: python convert.py MODEL_JSON MODEL_WEIGHTS MADE. The last line that
-it prints is JSON with an `error`, a sentence or null.
+it prints is JSON with an `error`, a sentence or null, and the name of what was `made`: MADE with one of runtime.FORMS.
 """
 
 import json
 import os
+import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 
 import numpy as np
 
 from model import FACE_SIZE, load_network
 from opencv import cv2
-from runtime import CompiledNetwork, ModelError
+from runtime import FORMS, ModelError, open_compiled
 
 CHECKED_FACES = 256
+# Of the processor for a face, in seconds: where eight bits take less, no other form is tried. With instructions for
+# such networks (AVX-512 VNNI, for one) they take a third of this, without them three times as much.
+FAST = 0.002
+TIMED_FACES, TIMES = 8, 5
+# A process of its own, since TensorFlow and MNN's converter cannot be in one; and not MNN's own command for it, which
+# installs a package to report its use with.
+TO_MNN = """
+import sys, MNN, _tools
+_tools.mnnconvert(["", "-f", "TFLITE", "--modelFile", sys.argv[1], "--MNNModel", sys.argv[2], "--bizCode", "faces"])
+"""
 # Rounding to int8 costs a tenth of this; a network with a weight far off the others, for example, costs more.
 LARGEST_MEAN_DIFFERENCE, LARGEST_DIFFERENCE = 0.005, 0.05
 SEED = 3
@@ -38,25 +50,55 @@ def answers_alike(compiled, network):
     return bool(differences.mean() <= LARGEST_MEAN_DIFFERENCE and differences.max() <= LARGEST_DIFFERENCE)
 
 
-def convert(network, int8):
-    """The Keras network as the bytes of a .tflite file; int8: with its weights rounded to eight bits."""
+def seconds_a_face(compiled):
+    """What the network takes of the processor for one of several faces; the least of some times."""
+    faces, taken = patterns()[:TIMED_FACES], []
+    for _ in range(TIMES):
+        began = time.process_time()
+        compiled(faces)
+        taken.append((time.process_time() - began) / TIMED_FACES)
+    return min(taken)
+
+
+def convert(network, path, int8):
+    """Write the Keras network as a .tflite file; int8: with its weights rounded to eight bits."""
     import tensorflow as tf
 
     converter = tf.lite.TFLiteConverter.from_keras_model(network)
     if int8:
         converter.optimizations = [tf.lite.Optimize.DEFAULT]  # weights as int8, activations as they come
-    return converter.convert()
+    path.write_bytes(converter.convert())
+
+
+def convert_for_mnn(tflite, path):
+    """Write a .tflite file of 32 bits as a .mnn file. Returns whether that could be done."""
+    command = [sys.executable, "-c", TO_MNN, tflite, path]
+    return subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL).returncode == 0
 
 
 def compile_pair(model_json_file, model_weights_file, made):
-    """Write the two files' network, compiled, to `made`. Raises ModelError."""
+    """Compile the two files' network. Returns the path of what was made: `made` with one of FORMS. Raises ModelError.
+
+    Other forms may be left beside it.
+    """
     network = load_network(model_json_file, model_weights_file)
-    content = convert(network, int8=True)
-    if not answers_alike(CompiledNetwork(content), network):
-        content = convert(network, int8=False)
-        if not answers_alike(CompiledNetwork(content), network):
-            raise ModelError(f"{model_weights_file} gives no usable probabilities; train again with train.ipynb.")
-    Path(made).write_bytes(content)
+    eight, faster, exact, plain = (Path(f"{made}{form}") for form in FORMS)
+    convert(network, eight, int8=True)
+    compiled = open_compiled(eight)
+    right, seconds = answers_alike(compiled, network), seconds_a_face(compiled)
+    if right and seconds < FAST:
+        return eight
+    convert(network, plain, int8=False)
+    if convert_for_mnn(plain, exact) and answers_alike(compiled := open_compiled(exact), network):
+        if not right:
+            return exact
+        if seconds_a_face(compiled) < seconds:
+            return exact.rename(faster)
+    if right:
+        return eight
+    if not answers_alike(open_compiled(plain), network):
+        raise ModelError(f"{model_weights_file} gives no usable probabilities; train again with train.ipynb.")
+    return plain
 
 
 def end_with_parent():
@@ -67,12 +109,12 @@ def end_with_parent():
 
 def main(arguments):
     threading.Thread(target=end_with_parent, daemon=True).start()
-    error = None
+    answer = {"error": None}
     try:
-        compile_pair(*arguments)
+        answer["made"] = compile_pair(*arguments).name
     except ModelError as problem:
-        error = str(problem)
-    print("\n" + json.dumps({"error": error}), flush=True)
+        answer["error"] = str(problem)
+    print("\n" + json.dumps(answer), flush=True)
     os._exit(0)  # TensorFlow takes its time to leave
 
 

@@ -11,8 +11,9 @@ from pathlib import Path
 
 import numpy as np
 
+from compiled import quiet_terminal
 from opencv import cv2
-from runtime import CompileError, ModelError, load_compiled, quiet_terminal
+from runtime import CompileError, ModelError, load_compiled
 
 # The course's order, which is alphabetical: column i of every array of probabilities is EMOTIONS[i].
 EMOTIONS = ("Angry", "Disgust", "Fear", "Happy", "Neutral", "Sad", "Surprise")

@@ -1,4 +1,4 @@
-"""The network in its fastest form: compiled for LiteRT once for every pair of files, and kept in the cache.
+"""The network in its fastest form: compiled once for every pair of files, and kept in the cache.
 
 Compiling takes TensorFlow, seconds and most of a gigabyte, so a process of its own does it (`convert.py`), and whoever
 starts later with the same two files reads the result.
@@ -14,14 +14,15 @@ import sys
 import tempfile
 from pathlib import Path
 
-import numpy as np
+from compiled import LiteRTNetwork, MNNNetwork
 
 CONVERTER = Path(__file__).resolve().parent / "convert.py"
 CACHE_NAME = "facial-expressions"
-FORMAT = "1"  # counts up when convert.py makes something else of the same files
+FORMAT = "2"  # counts up when convert.py makes something else of the same files
 KEPT = 4  # networks in the cache; the oldest go first
-THREADS = min(4, os.cpu_count() or 1)  # more are hardly faster
-IN_FULL = "This network loses too much in eight bits, so it runs in 32: right, but four times slower."
+IN_FULL = "This network loses too much in eight bits, so it runs in 32: right, but it may be slower."
+# How the names of compiled networks end, and what there is to say about each form.
+FORMS = {".int8.tflite": None, ".faster.mnn": None, ".exact.mnn": IN_FULL, ".exact.tflite": IN_FULL}
 
 
 class ModelError(Exception):
@@ -32,81 +33,46 @@ class CompileError(Exception):
     """This machine cannot compile networks; the message is one sentence with the reason."""
 
 
-@contextlib.contextmanager
-def quiet_terminal():
-    """Keep what C++ libraries write on loading, and what none of their settings stops, off the terminal."""
-    sys.stderr.flush()
-    terminal = os.dup(2)
-    with open(os.devnull, "w") as nowhere:
-        os.dup2(nowhere.fileno(), 2)
-    try:
-        yield
-    finally:
-        os.dup2(terminal, 2)
-        os.close(terminal)
-
-
-class CompiledNetwork:
-    """A LiteRT network: call it with faces (n, 48, 48, 1) float32 of 0..255, n at least 1, for (n, 7) float32.
-
-    note: a sentence about its form where it is not the usual one, weights of eight bits, else None.
-    Not safe to call from two threads at once.
-    """
-
-    def __init__(self, content):
-        """content: the bytes of a .tflite file. Raises ValueError where they are none."""
-        with quiet_terminal():
-            from ai_edge_litert.interpreter import Interpreter
-
-            self._interpreter = Interpreter(model_content=content, num_threads=THREADS)
-            self._interpreter.allocate_tensors()
-        self._input = self._interpreter.get_input_details()[0]["index"]
-        self._output = self._interpreter.get_output_details()[0]["index"]
-        self._count = 1
-        in_eight_bits = any(tensor["dtype"] is np.int8 for tensor in self._interpreter.get_tensor_details())
-        self.note = None if in_eight_bits else IN_FULL
-
-    def __call__(self, faces):
-        if len(faces) != self._count:
-            self._interpreter.resize_tensor_input(self._input, faces.shape)
-            self._interpreter.allocate_tensors()
-            self._count = len(faces)
-        self._interpreter.set_tensor(self._input, faces)
-        self._interpreter.invoke()
-        return self._interpreter.get_tensor(self._output)
+def open_compiled(path):
+    """A file of one of the FORMS as a network. Raises OSError, ValueError, and ImportError where MNN is not there."""
+    form = next(form for form in FORMS if path.name.endswith(form))
+    network = (MNNNetwork if path.suffix == ".mnn" else LiteRTNetwork)(path)
+    network.note = FORMS[form]
+    return network
 
 
 def load_compiled(model_json_file, model_weights_file):
-    """The pair of files as a CompiledNetwork, from the cache or compiled now.
+    """The pair of files as one of the networks of compiled.py, with a note: a sentence about its form, or None.
 
-    Raises ModelError where the files cannot be used, CompileError where this machine cannot compile them.
+    It comes from the cache, or is compiled now. Raises ModelError where the files cannot be used, CompileError where
+    this machine cannot compile them.
     """
     name = _content_name(model_json_file, model_weights_file)
     folder = _cache_folder()
-    if folder:
-        cached = folder / name
+    for cached in sorted(folder.glob(f"{name}.*")) if folder else ():
         try:
-            network = CompiledNetwork(cached.read_bytes())
+            network = open_compiled(cached)
             cached.touch()
             return network
         except (OSError, ValueError):
-            pass  # not there, or cut short by a full disk: it is made anew
+            pass  # cut short by a full disk: it is made anew
     with tempfile.TemporaryDirectory(dir=folder, prefix="compiling-") as work:
-        made = Path(work) / name
-        _convert(model_json_file, model_weights_file, made)
-        network = CompiledNetwork(made.read_bytes())
+        made = Path(work) / _convert(model_json_file, model_weights_file, Path(work) / name)
+        network = open_compiled(made)
         if folder:
-            os.replace(made, folder / name)
+            os.replace(made, folder / made.name)
             _prune(folder)
     return network
 
 
 def _content_name(*files):
-    """A file name that only the same contents, compiled in the same way, have. Raises ModelError, CompileError."""
+    """A name that only the same contents, compiled in the same way, have. Raises ModelError, CompileError."""
     try:
         compiler = importlib.metadata.version("ai-edge-litert")
     except importlib.metadata.PackageNotFoundError as error:
         raise CompileError("LiteRT is not installed.") from error
+    with contextlib.suppress(importlib.metadata.PackageNotFoundError):  # it is not for every system
+        compiler += " " + importlib.metadata.version("mnn")
     digest = hashlib.sha256(f"{FORMAT} {compiler}".encode())
     for file in files:
         try:
@@ -116,7 +82,7 @@ def _content_name(*files):
             raise ModelError(
                 f"{file} {reason}. Restore it with `git checkout`, or export both files again with train.ipynb."
             ) from error
-    return f"{digest.hexdigest()[:32]}.tflite"
+    return digest.hexdigest()[:32]
 
 
 def _cache_folder():
@@ -133,13 +99,16 @@ def _cache_folder():
 
 def _prune(folder):
     """Leave the networks that were used last."""
-    networks = sorted(folder.glob("*.tflite"), key=lambda path: path.stat().st_mtime, reverse=True)
+    networks = sorted(folder.glob("*.*"), key=lambda path: path.stat().st_mtime, reverse=True)
     for path in networks[KEPT:]:
         path.unlink(missing_ok=True)
 
 
 def _convert(model_json_file, model_weights_file, made):
-    """Have the files compiled into the file `made`. Raises ModelError, CompileError."""
+    """Have the files compiled. Returns the name of what was made: `made` with one of FORMS at its end.
+
+    Raises ModelError, CompileError.
+    """
     command = [
         sys.executable,
         CONVERTER,
@@ -155,5 +124,7 @@ def _convert(model_json_file, model_weights_file, made):
         reasons = complaints.read().decode(errors="replace").splitlines()
     if process.returncode != 0 or not lines:
         raise CompileError(f"The network cannot be compiled here ({(reasons or ['no reason given'])[-1]}).")
-    if error := json.loads(lines[-1])["error"]:
-        raise ModelError(error)
+    answer = json.loads(lines[-1])
+    if answer["error"]:
+        raise ModelError(answer["error"])
+    return answer["made"]

@@ -2,11 +2,13 @@ import os
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import keras
 import numpy as np
 import pytest
 
+import compiled
 import convert
 import runtime
 from export import write_pair
@@ -24,23 +26,76 @@ def cache(tmp_path, monkeypatch):
     return runtime._cache_folder()
 
 
+@pytest.fixture(scope="module")
+def network():
+    return load_network(MODEL_JSON, MODEL_WEIGHTS)
+
+
+@pytest.fixture(scope="module")
+def forms(network, tmp_path_factory):
+    """The network in eight bits, in 32 for MNN, and in 32 for LiteRT: paths by what convert.compile_pair calls them."""
+    folder = tmp_path_factory.mktemp("forms")
+    eight, exact, plain = (folder / f"made{form}" for form in (".int8.tflite", ".exact.mnn", ".exact.tflite"))
+    convert.convert(network, eight, int8=True)
+    convert.convert(network, plain, int8=False)
+    convert.convert_for_mnn(plain, exact)
+    return eight, exact, plain
+
+
 @pytest.fixture
-def conversions(monkeypatch):
-    """A list that grows whenever something is compiled."""
-    done, convert_files = [], runtime._convert
-    monkeypatch.setattr(runtime, "_convert", lambda *files: done.append(files) or convert_files(*files))
+def conversions(forms, monkeypatch):
+    """A list that grows whenever something would be compiled; what is made was made before."""
+    done = []
+
+    def convert_again(model_json_file, model_weights_file, made):
+        done.append(made)
+        return Path(shutil.copy(forms[0], f"{made}.int8.tflite")).name
+
+    monkeypatch.setattr(runtime, "_convert", convert_again)
     return done
 
 
-def test_what_is_compiled_answers_as_keras_does(model):
+def test_what_is_compiled_answers_as_keras_does(model, network):
     patterns = convert.patterns()
-    exact = load_network(MODEL_JSON, MODEL_WEIGHTS).predict_on_batch(patterns)
+    exact = network.predict_on_batch(patterns)
     assert np.abs(model.predict(patterns) - exact).mean() < 0.005
     assert model.note is None
 
 
-def test_a_later_start_needs_no_tensorflow(model):
-    assert subprocess.run([sys.executable, "-c", LOAD], cwd=ROOT).returncode == 0
+def test_mnn_answers_as_keras_does_for_any_number_of_faces(forms, network):
+    pytest.importorskip("MNN")
+    opened, patterns = runtime.open_compiled(forms[1]), convert.patterns()
+    for count in (1, 5, 40):
+        exact = network.predict_on_batch(patterns[:count])
+        assert opened(patterns[:count]) == pytest.approx(exact, abs=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("eight_bits", "mnn", "form"),
+    [(0.001, None, ".int8.tflite"), (0.01, 0.003, ".faster.mnn"), (0.01, 0.02, ".int8.tflite")],
+)
+def test_the_form_that_takes_the_least_is_kept(forms, network, tmp_path, monkeypatch, eight_bits, mnn, form):
+    pytest.importorskip("MNN")
+    monkeypatch.setattr(convert, "load_network", lambda *files: network)
+    monkeypatch.setattr(
+        *(convert, "convert"), lambda network, path, int8: shutil.copy(forms[0] if int8 else forms[2], path)
+    )
+    seconds = {compiled.LiteRTNetwork: eight_bits, compiled.MNNNetwork: mnn}
+    monkeypatch.setattr(convert, "seconds_a_face", lambda network: seconds[type(network)])
+    assert convert.compile_pair(MODEL_JSON, MODEL_WEIGHTS, tmp_path / "made") == tmp_path / f"made{form}"
+    assert runtime.open_compiled(tmp_path / f"made{form}").note is None
+
+
+def test_a_later_start_needs_no_tensorflow_and_says_nothing(model):
+    done = subprocess.run([sys.executable, "-c", LOAD], cwd=ROOT, capture_output=True)
+    assert (done.returncode, done.stdout) == (0, b"")
+
+
+def test_what_others_print_while_a_library_loads_is_kept(capfd):
+    with compiled._stdout_without((b"greeting", b"error")):
+        os.write(1, b"greeting of the library\n")
+        print("Serving on 127.0.0.1")
+    assert capfd.readouterr().out == "Serving on 127.0.0.1\n"
 
 
 def test_compiled_once_for_the_same_contents(cache, conversions, tmp_path):
@@ -49,20 +104,20 @@ def test_compiled_once_for_the_same_contents(cache, conversions, tmp_path):
         shutil.copy(name, tmp_path)
     FacialExpressionModel(tmp_path / MODEL_JSON.name, tmp_path / MODEL_WEIGHTS.name)
     assert len(conversions) == 1
-    (compiled,) = cache.iterdir()
-    compiled.write_bytes(compiled.read_bytes()[:1000])
+    (made,) = cache.iterdir()
+    made.write_bytes(made.read_bytes()[:1000])
     FacialExpressionModel()  # a file cut short is made anew
     assert len(conversions) == 2
 
 
-def test_a_cache_that_cannot_be_written_is_no_error(tmp_path, monkeypatch):
+def test_a_cache_that_cannot_be_written_is_no_error(conversions, tmp_path, monkeypatch):
     (tmp_path / "file").touch()
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
     monkeypatch.setenv("HOME", str(tmp_path / "file"))
     assert FacialExpressionModel().note is None
 
 
-def test_the_cache_keeps_only_the_latest_networks(cache):
+def test_the_cache_keeps_only_the_latest_networks(cache, conversions):
     for age in range(10):
         path = cache / f"{age}.tflite"
         path.touch()
