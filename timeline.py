@@ -10,6 +10,10 @@ BINS = 300  # points in time at which the shares are drawn, at most
 SMOOTHED_OVER = 5  # of them
 FACES_SHOWN = 12  # those that are longest in the picture
 NAMED_FROM = 0.06  # of the recording's length, that a label must last to be written on its bar
+# Where the parts are, in inches. Matplotlib can find places by itself, which doubles the time that a picture takes.
+WIDTH, TOP, BOTTOM = 12, 0.65, 0.8
+OVER_TIME, BETWEEN = 2.65, 0.75  # the height of the upper part, and what lies between it and the lower
+LEFT, MIDDLE, SHARES, RIGHT = 0.9, 8.3, 9.2, 11.5  # sides of the parts that share the left, and of the one beside them
 MARK = {"Software": "facial expressions"}  # by which the picture is known again
 
 
@@ -23,11 +27,17 @@ def draw_timeline(path, found, title, frames, seconds):
 
     frames: how many were looked at. seconds: the recording's length.
     """
-    bars = 0.3 + 0.3 * min(max(len(set(found.faces.tolist())), 2), FACES_SHOWN)  # inches
-    figure = Figure(figsize=(12, 4.5 + bars), dpi=110, layout="constrained")
-    figure.suptitle(title, parse_math=False)
-    grid = figure.add_gridspec(2, 2, width_ratios=(4, 1.25), height_ratios=(3, bars))
-    over_time, of_each, shares = (figure.add_subplot(place) for place in (grid[0, 0], grid[1, 0], grid[:, 1]))
+    bars = 0.3 + 0.3 * min(max(len(set(found.faces.tolist())), 2), FACES_SHOWN)
+    inside = OVER_TIME + BETWEEN + bars
+    height = TOP + inside + BOTTOM
+    figure = Figure(figsize=(WIDTH, height), dpi=110)
+    figure.suptitle(title, y=1 - 0.1 / height, va="top", parse_math=False)
+
+    def part(left, bottom, right, high):
+        return figure.add_axes((left / WIDTH, bottom / height, (right - left) / WIDTH, high / height))
+
+    over_time = part(LEFT, BOTTOM + bars + BETWEEN, MIDDLE, OVER_TIME)
+    of_each, shares = part(LEFT, BOTTOM, MIDDLE, bars), part(SHARES, BOTTOM, RIGHT, inside)
     seconds = max(seconds, 1e-3)
     _draw_over_time(over_time, found, frames, seconds)
     _draw_each(of_each, found, seconds, seconds / max(frames, 1))
@@ -61,7 +71,7 @@ def _draw_each(axis, found, seconds, period):
             axis.broken_barh([(begin, end - begin)], (place - 0.4, 0.8), color=colour(label), linewidth=0)
             if end - begin > NAMED_FROM * seconds:
                 axis.text((begin + end) / 2, place, EMOTIONS[label], color="white", ha="center", va="center", size=8)
-    axis.set_yticks(range(len(shown)), [f"face {face}" for face in shown])
+    axis.set_yticks(range(len(shown)), [f"face {face}" for face in shown], size=9)
     more = len(faces) - len(shown)
     axis.set(
         xlim=(0, seconds),
@@ -93,7 +103,8 @@ def _draw_shares(axis, found, frames, seconds):
         f"a face visible {visible:.0%} of the time ({visible * seconds:.1f} s)",
         f"{people} {'face' if people == 1 else 'faces'} followed, at most {_most_at_once(found)} at once",
     ]
-    axis.text(0, -0.06, "\n".join(lines), transform=axis.transAxes, va="top", size=9)
+    below = {"xytext": (0, -12), "textcoords": "offset points"}
+    axis.annotate("\n".join(lines), (0, 0), xycoords="axes fraction", **below, va="top", size=9)
 
 
 def _most_at_once(found):
