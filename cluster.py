@@ -7,9 +7,9 @@ from contextlib import contextmanager
 
 import dask
 from dask.system import CPU_COUNT
-from distributed import Client, LocalCluster, as_completed
+from distributed import Client, LocalCluster, as_completed, wait
 
-from job import clear, steps
+from job import clear, get_ready, steps
 from model import ROOT
 from source import SourceError
 
@@ -48,7 +48,14 @@ def connected(scheduler=None, workers=None):
         ) as cluster,
         Client(cluster) as client,
     ):
+        _get_ready(client)
         yield client
+
+
+def _get_ready(client):
+    """Have each worker load what its steps need: all at once, while the machine has nothing else to do."""
+    caller, step = _caller(str(ROOT)), pickle.dumps((get_ready, ()))
+    wait([client.submit(caller, step, pure=False, workers=worker) for worker in client.nthreads()])
 
 
 def _caller(root):
@@ -101,7 +108,7 @@ def run(client, jobs):
             # As bytes, since a scheduler elsewhere would unpack them, and has none of these modules.
             step, worker = pickle.dumps((call.function, call.arguments)), running.workers.pop(call.after, None)
             where = {"workers": worker, "allow_other_workers": True} if worker else {}
-            future = client.submit(caller, step, pure=False, priority=0 if call.frames else 1, **where)
+            future = client.submit(caller, step, pure=False, priority=2 if call.urgent else bool(call.after), **where)
             places[future] = running, call
             futures.add(future)
         return None

@@ -86,6 +86,7 @@ class Call:
     frames: int = 0  # that it looks at
     share: float = 0.0  # of the job, 0..1
     after: "Call | None" = None  # where that was done, this is done faster
+    urgent: bool = False  # others wait for it, or it takes longer than they do
 
 
 def made_here(path):
@@ -116,6 +117,11 @@ def model():
     if not hasattr(_thread, "model"):
         _thread.model = FacialExpressionModel()
     return _thread.model
+
+
+def get_ready():
+    """Load what takes time to load, so that no step waits for it."""
+    model()
 
 
 def find(job, recording, segment, threads=False, advance=None):
@@ -230,9 +236,9 @@ def steps(job):
                 calls.append(Call(draw, arguments, share=finding[index].share, after=finding[index]))
             if len(parts) == len(segments):
                 found = whole(job, parts, frames)
-                calls.insert(0, Call(describe, (job, recording, found, frames)))  # the longest that is left
+                calls.append(Call(describe, (job, recording, found, frames), urgent=True))
         left += len(calls)
-    _, done = yield [Call(finish, (job, recording, found, frames))]
+    _, done = yield [Call(finish, (job, recording, found, frames), urgent=True)]
     return done
 
 

@@ -93,7 +93,7 @@ def _segments(timestamps, key_frames):
     """Cut sorted timestamps before key frames, into pieces that depend on nothing but the file."""
     cuts = [0]
     for index, timestamp in enumerate(timestamps):
-        if timestamp in key_frames and index - cuts[-1] >= SEGMENT and len(timestamps) - index >= SEGMENT:
+        if timestamp in key_frames and index - cuts[-1] >= SEGMENT and len(timestamps) - index >= SEGMENT // 2:
             cuts.append(index)
     ends = [*cuts[1:], len(timestamps)]
     return tuple(
