@@ -17,7 +17,9 @@ from av.video.reformatter import ColorRange
 from opencv import cv2
 from source import SourceError
 
-SEGMENT = 90  # frames that a segment has at least; it begins at a key frame, since decoding can begin nowhere else
+# Frames that a segment has at least, the last one half as many; it begins at a key frame, since decoding can begin
+# nowhere else.
+SEGMENT = 90
 TIME_BASE = Fraction(1, 90_000)  # seconds, of the videos that are written
 KEY_FRAME_EVERY = 60  # frames, so that a player gets quickly to any moment
 # Of x264: its fastest preset takes a third of the time of "veryfast", for files 1.4 times as large of the same quality;

@@ -43,6 +43,12 @@ def test_segments_give_each_frame_once_with_its_true_time(film, tmp_path):
     assert np.abs(np.array(numbers_seen(frames)) - np.arange(700) % 200).max() <= 2
 
 
+@pytest.mark.parametrize(("count", "firsts"), [(150, [0, 100]), (140, [0])])
+def test_the_last_segment_may_be_short_but_not_a_scrap(film, tmp_path, count, firsts):
+    recording = scan(film(tmp_path / "clip.mp4", grey_frames(count), key_frame_every=50))
+    assert [segment.first for segment in recording.segments] == firsts
+
+
 def test_a_segment_can_be_read_by_itself(film, tmp_path):
     recording = scan(film(tmp_path / "clip.mp4", grey_frames(500), key_frame_every=50))
     last = recording.segments[-1]
