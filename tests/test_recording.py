@@ -45,7 +45,7 @@ def test_segments_give_each_frame_once_with_its_true_time(film, tmp_path):
 
 @pytest.mark.parametrize(("count", "firsts"), [(150, [0, 100]), (140, [0])])
 def test_the_last_segment_may_be_short_but_not_a_scrap(film, tmp_path, count, firsts):
-    recording = scan(film(tmp_path / "clip.mp4", grey_frames(count), key_frame_every=50))
+    recording = scan(film(tmp_path / "clip.mp4", grey_frames(1) * count, key_frame_every=50))
     assert [segment.first for segment in recording.segments] == firsts
 
 
