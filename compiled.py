@@ -5,6 +5,7 @@ two threads at once; each releases Python's lock meanwhile.
 """
 
 import contextlib
+import ctypes
 import os
 import sys
 import tempfile
@@ -13,6 +14,10 @@ import threading
 import numpy as np
 
 THREADS = min(4, os.cpu_count() or 1)  # of LiteRT; more are hardly faster
+# MNN's number for how much memory its fast convolutions (Winograd) may take, and two of the values: the second takes
+# 65 MB less, a fifth of the time to load, in which nothing else of this process runs, and less for a single face, but
+# nearly twice the time for each of many.
+MEMORY_FOR_WINOGRAD, MUCH, LITTLE = 3, 3, 1
 AT_ONCE = 24  # faces through MNN, at most; more are no faster, and take more memory
 # How the lines begin that MNN writes when it is imported, and beside the exception for a file that is none of its own.
 MNN_WRITES = b"The device supports", b"Invalidate buffer", b"Create interpreter failed"
@@ -36,6 +41,7 @@ def _stdout_without(beginnings):
             with _turned(1, written):
                 yield
                 sys.stdout.flush()
+                ctypes.CDLL("ucrtbase" if os.name == "nt" else None).fflush(None)  # C has a buffer of its own
         finally:
             written.seek(0)
             for line in written:
@@ -81,8 +87,8 @@ class LiteRTNetwork:
 class MNNNetwork:
     """On one thread, since more of MNN's take more time of the processor than they save."""
 
-    def __init__(self, path):
-        """path: a .mnn file. Raises ValueError where it is none, and ImportError where MNN is not there."""
+    def __init__(self, path, many):
+        """path: a .mnn file. many: see FacialExpressionModel. Raises ValueError where it is none, and ImportError."""
         with _stdout_without(MNN_WRITES):
             import MNN
 
@@ -91,6 +97,7 @@ class MNNNetwork:
             except Exception as error:  # MNN has no kind of its own
                 raise ValueError(f"{path} is no network for MNN.") from error
         self._mnn = MNN
+        self._interpreter.setSessionHint(MEMORY_FOR_WINOGRAD, MUCH if many else LITTLE)
         self._session = self._interpreter.createSession({"numThread": 1})
         self._input = self._interpreter.getSessionInput(self._session)
         self._count = None

@@ -89,7 +89,7 @@ def compile_pair(model_json_file, model_weights_file, made):
     if right and seconds < FAST:
         return eight
     convert(network, plain, int8=False)
-    if convert_for_mnn(plain, exact) and answers_alike(compiled := open_compiled(exact), network):
+    if convert_for_mnn(plain, exact) and answers_alike(compiled := open_compiled(exact, many=True), network):
         if not right:
             return exact
         if seconds_a_face(compiled) < seconds:

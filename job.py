@@ -115,7 +115,7 @@ def is_finished(job):
 def model():
     """This thread's model."""
     if not hasattr(_thread, "model"):
-        _thread.model = FacialExpressionModel()
+        _thread.model = FacialExpressionModel(many=True)
     return _thread.model
 
 

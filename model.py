@@ -145,14 +145,17 @@ class FacialExpressionModel:
 
     EMOTIONS_LIST = list(EMOTIONS)
 
-    def __init__(self, model_json_file=MODEL_JSON, model_weights_file=MODEL_WEIGHTS):
+    def __init__(self, model_json_file=MODEL_JSON, model_weights_file=MODEL_WEIGHTS, many=False):
         """Load the network, which the first time takes some seconds to compile.
+
+        many: whether it is for many faces at once, as a recording has them: on some processors it takes 65 MB more
+        then, and half the time for each.
 
         Raises ModelError where a file is missing, damaged or does not match the other.
         """
         self._files = model_json_file, model_weights_file
         try:
-            self._classify = load_compiled(*self._files)
+            self._classify = load_compiled(*self._files, many)
             self.note = self._classify.note
         except CompileError as error:
             self._classify, self.note = self.network.predict_on_batch, f"{error} Keras itself classifies, slowly."

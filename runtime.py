@@ -33,32 +33,35 @@ class CompileError(Exception):
     """This machine cannot compile networks; the message is one sentence with the reason."""
 
 
-def open_compiled(path):
-    """A file of one of the FORMS as a network. Raises OSError, ValueError, and ImportError where MNN is not there."""
+def open_compiled(path, many=False):
+    """A file of one of the FORMS as a network. many: see FacialExpressionModel.
+
+    Raises OSError, ValueError, and ImportError where MNN is not there.
+    """
     form = next(form for form in FORMS if path.name.endswith(form))
-    network = (MNNNetwork if path.suffix == ".mnn" else LiteRTNetwork)(path)
+    network = MNNNetwork(path, many) if path.suffix == ".mnn" else LiteRTNetwork(path)
     network.note = FORMS[form]
     return network
 
 
-def load_compiled(model_json_file, model_weights_file):
+def load_compiled(model_json_file, model_weights_file, many=False):
     """The pair of files as one of the networks of compiled.py, with a note: a sentence about its form, or None.
 
-    It comes from the cache, or is compiled now. Raises ModelError where the files cannot be used, CompileError where
-    this machine cannot compile them.
+    many: see FacialExpressionModel. It comes from the cache, or is compiled now. Raises ModelError where the files
+    cannot be used, CompileError where this machine cannot compile them.
     """
     name = _content_name(model_json_file, model_weights_file)
     folder = _cache_folder()
     for cached in sorted(folder.glob(f"{name}.*")) if folder else ():
         try:
-            network = open_compiled(cached)
+            network = open_compiled(cached, many)
             cached.touch()
             return network
         except (OSError, ValueError):
             pass  # cut short by a full disk: it is made anew
     with tempfile.TemporaryDirectory(dir=folder, prefix="compiling-") as work:
         made = Path(work) / _convert(model_json_file, model_weights_file, Path(work) / name)
-        network = open_compiled(made)
+        network = open_compiled(made, many)
         if folder:
             os.replace(made, folder / made.name)
             _prune(folder)

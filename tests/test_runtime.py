@@ -87,7 +87,8 @@ def test_the_form_that_takes_the_least_is_kept(forms, network, tmp_path, monkeyp
 
 
 def test_a_later_start_needs_no_tensorflow_and_says_nothing(model):
-    done = subprocess.run([sys.executable, "-c", LOAD], cwd=ROOT, capture_output=True)
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
+    done = subprocess.run([sys.executable, "-c", LOAD], cwd=ROOT, capture_output=True, env=environment)
     assert (done.returncode, done.stdout) == (0, b"")
 
 
