@@ -14,10 +14,10 @@ import threading
 import numpy as np
 
 THREADS = min(4, os.cpu_count() or 1)  # of LiteRT; more are hardly faster
-# MNN's number for how much memory its fast convolutions (Winograd) may take, and two of the values: the second takes
-# 65 MB less, a fifth of the time to load, in which nothing else of this process runs, and less for a single face, but
-# nearly twice the time for each of many.
-MEMORY_FOR_WINOGRAD, MUCH, LITTLE = 3, 3, 1
+# MNN's number for how much memory its fast convolutions (Winograd) may take, and two of the values. Little is 65 MB
+# less, a fifth of the time to load, in which nothing else of this process runs, and less for a single face, but nearly
+# twice the time for each of many.
+MEMORY_FOR_WINOGRAD, LITTLE, MUCH = 3, 1, 3
 AT_ONCE = 24  # faces through MNN, at most; more are no faster, and take more memory
 # How the lines begin that MNN writes when it is imported, and beside the exception for a file that is none of its own.
 MNN_WRITES = b"The device supports", b"Invalidate buffer", b"Create interpreter failed"
