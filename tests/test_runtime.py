@@ -62,9 +62,10 @@ def test_what_is_compiled_answers_as_keras_does(model, network):
     assert model.note is None
 
 
-def test_mnn_answers_as_keras_does_for_any_number_of_faces(forms, network):
+@pytest.mark.parametrize("many", [False, True])
+def test_mnn_answers_as_keras_does_for_any_number_of_faces(forms, network, many):
     pytest.importorskip("MNN")
-    opened, patterns = runtime.open_compiled(forms[1]), convert.patterns()
+    opened, patterns = runtime.open_compiled(forms[1], many), convert.patterns()
     for count in (1, 5, 40):
         exact = network.predict_on_batch(patterns[:count])
         assert opened(patterns[:count]) == pytest.approx(exact, abs=1e-3)
