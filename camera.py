@@ -3,21 +3,23 @@
 import threading
 import time
 from collections import deque
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
-from annotate import LiveAnnotator, find_in_picture, labels_of, seen_faces
-from draw import draw_faces, message_card
-from faces import FaceDetector
 from model import FacialExpressionModel
-from opencv import cv2
-from source import SourceError, describe, is_picture, parse_source, read_frames
+from vision.annotate import LiveAnnotator, find_in_picture
+from vision.draw import draw_faces, message_card
+from vision.faces import Face, FaceDetector
+from vision.opencv import cv2
+from vision.source import Source, SourceError, is_picture, parse_source, read_frames, source_name
 
 # What `python main.py` watches: a webcam's index (0 is the first), "clip.mp4", "photo.jpg", "http://…", "rtsp://…"
 # or "demo".
-SOURCE = 0
+SOURCE: Source = 0
 
 JPEG_QUALITY = 80  # of 100
 REPEAT_AFTER = 0.4  # seconds: a picture that stands still is given again this often, as browsers need to show it
@@ -27,7 +29,7 @@ RETRY_FIRST, RETRY_LONGEST = 0.25, 1.0  # seconds until a lost source is opened 
 SEARCH_EVERY = 0.1  # seconds from one search of a whole frame to the next, at least
 SEARCH_SHARE = 0.5  # of one processor core that these searches may take
 RATE_OVER = 2.0  # seconds over which the frame rate is taken
-PREPARING = "The network is being prepared for this machine; that happens once. Labels follow in some seconds."
+PREPARING = "The network is being prepared for this machine. This happens once; labels appear in a few seconds."
 BLANK = np.zeros((360, 640, 3), np.uint8)
 
 
@@ -39,13 +41,16 @@ class Shot:
     timestamp: float  # time.time() when the frame left the source
     jpeg: bytes
     plain: bytes | None  # the same with nothing drawn on it, while anybody wants that
-    size: tuple = (0, 0)  # width and height in pixels
-    faces: tuple = ()  # of annotate.Seen
+    size: tuple[int, int]  # width and height in pixels
+    faces: Sequence[Face] = ()
 
 
-def encode(image):
+def encode(image: np.ndarray) -> bytes:
     """An image as JPEG bytes."""
     return cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])[1].tobytes()
+
+
+_Frame = tuple[float, np.ndarray]  # when it left the source, time.time(), and (height, width, 3) uint8 BGR
 
 
 class VideoCamera:
@@ -56,7 +61,11 @@ class VideoCamera:
     nobody has asked for five seconds.
     """
 
-    def __init__(self, source=None, model=None):
+    def __init__(
+        self,
+        source: Source | None = None,
+        model: FacialExpressionModel | Future[FacialExpressionModel] | None = None,
+    ) -> None:
         """source: see SOURCE, the default. model: a FacialExpressionModel; by default that of the exported files.
 
         The model may be a Future of one: until it is there, faces have no labels. Raises ModelError. A source that
@@ -65,23 +74,26 @@ class VideoCamera:
         self.source = parse_source(SOURCE if source is None else source)
         self.settings = {"mirror": False, "boxes": True, "labels": True}  # of the picture that all see
         self._model = model or FacialExpressionModel()
-        self._threads = []
+        self._threads: list[threading.Thread] = []
         lock = threading.Lock()  # guards all that follows
         self._work = threading.Condition(lock)  # something for the threads to do
         self._published = threading.Condition(lock)  # something for the viewers to see
         self._closed = False
         self._asked = self._plain_asked = 0.0  # time.monotonic() when somebody last wanted a frame, or a plain one
-        self._still_frame = None  # (timestamp, image): the picture that is all that the source gives
-        self._captured = None  # (timestamp, image): the newest frame that is not annotated yet
-        self._unsearched = None  # (grey, moment): the newest annotated frame, for the next search of a whole frame
-        self._found = None, None  # boxes (n, 4) that the last search found, and the moment of its frame
-        self._problem = None  # why there is no frame, in a sentence
-        self._shot = None
+        self._still_frame: _Frame | None = None  # (timestamp, image): the picture that is all that the source gives
+        self._captured: _Frame | None = None  # (timestamp, image): the newest frame that is not annotated yet
+        self._unsearched: tuple[np.ndarray, float] | None = (
+            None  # (grey, moment): the newest annotated frame, for the next search of a whole frame
+        )
+        # Boxes (n, 4) that the last search found, and the moment of its frame
+        self._found: tuple[np.ndarray | None, float | None] = None, None
+        self._problem: str | None = None  # why there is no frame, in a sentence
+        self._shot: Shot | None = None
         self._shot_count = 0
-        self._frame_times = deque(maxlen=240)
+        self._frame_times: deque[float] = deque(maxlen=240)
         self._given = 0  # number of the shot that get_frame() gave last
 
-    def get_frame(self):
+    def get_frame(self) -> bytes:
         """The newest annotated frame as JPEG bytes, as the course's VideoCamera gives it.
 
         Waits for one that it has not given yet; where the picture stands still, gives the last one again.
@@ -92,7 +104,11 @@ class VideoCamera:
         self._given = shot.number
         return shot.jpeg
 
-    def shots(self, plain=False):
+    def model(self) -> FacialExpressionModel:
+        """The network, once it is ready. Raises ModelError where it cannot be loaded."""
+        return self._model.result() if isinstance(self._model, Future) else self._model
+
+    def shots(self, plain: bool = False) -> Iterator[Shot]:
         """Yield the newest Shot, and the same again where the picture stands still. plain: each is to have that too."""
         number = 0
         while shot := self._next_shot(number, plain):
@@ -100,37 +116,37 @@ class VideoCamera:
             if shot.plain or not plain:
                 yield shot
 
-    def state(self):
+    def state(self) -> dict[str, Any]:
         """What is being watched, as a dict for JSON.
 
-        source, frames a second, settings, and sentences or None: what is wrong, and what labels are waiting for.
+        source, frames a second, settings, and two sentences or None: what is wrong, and why there are no labels yet.
         """
         with self._work:
             times = [moment for moment in self._frame_times if moment > time.monotonic() - RATE_OVER]
             rate = (len(times) - 1) / (times[-1] - times[0]) if len(times) > 1 else 0.0
             return {
-                "source": describe(self.source),
+                "source": source_name(self.source),
                 "fps": round(rate, 1),
                 "problem": self._problem,
                 "waiting": None if self._ready_model() else PREPARING,
                 "settings": self.settings,
             }
 
-    def change_settings(self, settings):
+    def change_settings(self, settings: dict[str, bool]) -> None:
         """Change some of the settings, from the next frame on. settings: a dict such as {"mirror": True}."""
         with self._work:
             self.settings = self.settings | settings
             self._draw_again()
 
-    def watch(self, source):
-        """Watch another source from now on, as everybody sees then; see SOURCE."""
+    def watch(self, source: Source) -> None:
+        """Watch another source from now on, for everyone; see SOURCE."""
         with self._work:
             self.source = parse_source(source)
             self._captured = self._still_frame = self._unsearched = self._problem = None
             self._found = None, None
             self._work.notify_all()
 
-    def close(self):
+    def close(self) -> None:
         """Let the source go and end the threads, within about a second."""
         with self._work:
             self._closed = True
@@ -140,7 +156,7 @@ class VideoCamera:
         for thread in self._threads:
             thread.join(max(0, end - time.monotonic()))  # a network source may hang for longer
 
-    def _next_shot(self, after, plain=False):
+    def _next_shot(self, after: int, plain: bool = False) -> Shot | None:
         """The newest shot: one numbered above `after`, or after REPEAT_AFTER any. None once the camera is closed."""
         with self._work:
             if not self._threads and not self._closed:
@@ -155,7 +171,7 @@ class VideoCamera:
                 self._published.wait(REPEAT_AFTER)
             return None if self._closed else self._shot
 
-    def _ask(self, plain):
+    def _ask(self, plain: bool) -> None:
         if not self._wanted():
             self._work.notify_all()  # they rest
         self._asked = time.monotonic()
@@ -164,18 +180,18 @@ class VideoCamera:
                 self._draw_again()
             self._plain_asked = self._asked
 
-    def _wanted(self):
+    def _wanted(self) -> bool:
         return not self._closed and time.monotonic() - self._asked < RELEASE_AFTER
 
-    def _plain_wanted(self):
+    def _plain_wanted(self) -> bool:
         return time.monotonic() - self._plain_asked < RELEASE_AFTER
 
-    def _draw_again(self):
+    def _draw_again(self) -> None:
         """Have a picture that stands still drawn once more; moving ones are anyway."""
         self._captured = self._captured or self._still_frame
         self._work.notify_all()
 
-    def _capture(self):
+    def _capture(self) -> None:
         """Keep the source's newest frame at hand, for as long as the camera is not closed."""
         retry = RETRY_FIRST
         while not self._closed:
@@ -198,52 +214,58 @@ class VideoCamera:
                         self._work.wait_for(lambda source=source: self._closed or source is not self.source, retry)
                 retry = min(2 * retry, RETRY_LONGEST)
 
-    def _annotate(self):
+    def _annotate(self) -> None:
         """Turn captured frames into shots, or say what is missing, for as long as the camera is not closed."""
-        annotator, detector, source = None, FaceDetector(), self.source
+        annotator, source = None, self.source
         seen, seen_at = BLANK, 0.0
         while not self._closed:
-            with self._work:
-                self._work.wait_for(lambda: self._closed or self._captured, CARD_AFTER / 4)
-                captured, self._captured = self._captured, None
-                still = is_picture(self.source)  # one frame is all that it gives
-                self._still_frame = captured if captured and still else self._still_frame
-                (found, searched), self._found = self._found, (None, None)
-                if captured:
-                    self._frame_times.append(time.monotonic())
-                if source is not self.source:
-                    annotator, source, seen, seen_at = None, self.source, BLANK, time.monotonic()
+            captured, found, searched = self._next_captured()
+            still = is_picture(self.source)
+            if source is not self.source:
+                annotator, source, seen, seen_at = None, self.source, BLANK, time.monotonic()
             now = time.monotonic()
-            if captured and self.settings["mirror"]:
-                captured = captured[0], cv2.flip(captured[1], 1)  # before anything is drawn: text is never mirrored
-            if captured and still:
-                timestamp, seen = captured
+            if captured is None:
+                if self._wanted() and (self._problem or not still) and now - seen_at > CARD_AFTER:
+                    self._publish(time.time(), message_card(seen, self._message()))
+                continue
+            timestamp, seen = captured
+            if self.settings["mirror"]:
+                seen = cv2.flip(seen, 1)  # before anything is drawn: text is never mirrored
+            if still:
                 self._annotate_still(timestamp, seen.copy())
-            elif captured:
-                timestamp, seen = captured
+            else:
+                grey = cv2.cvtColor(seen, cv2.COLOR_BGR2GRAY)
                 if annotator is None or now - seen_at > CARD_AFTER:  # the first frame, or the first for long
                     annotator = annotator or LiveAnnotator()
-                    found, searched = detector.detect(cv2.cvtColor(seen, cv2.COLOR_BGR2GRAY)), now
-                grey = annotator.annotate(seen, now, self._ready_model(), found, searched)
-                self._publish_faces(timestamp, seen, annotator)
+                    found, searched = FaceDetector().detect(grey), now
+                faces = annotator.annotate(grey, now, self._ready_model(), found, searched)
+                self._publish_faces(timestamp, seen, faces)
                 with self._work:
                     if source is self.source:
                         self._unsearched = grey, now
                     self._work.notify_all()
-            elif self._wanted() and (self._problem or not still):
-                if now - seen_at > CARD_AFTER:
-                    self._publish(time.time(), message_card(seen, self._message()))
-                continue
             seen_at = time.monotonic()
 
-    def _annotate_still(self, timestamp, image):
-        if not self._ready_model():
+    def _next_captured(self) -> tuple[_Frame | None, np.ndarray | None, float | None]:
+        """Wait for a frame to annotate. Returns it, or None after a while, and what the last search found, and when."""
+        with self._work:
+            self._work.wait_for(lambda: self._closed or self._captured, CARD_AFTER / 4)
+            captured, self._captured = self._captured, None
+            if captured:
+                self._frame_times.append(time.monotonic())
+                if is_picture(self.source):
+                    self._still_frame = captured
+            (found, searched), self._found = self._found, (None, None)
+            return captured, found, searched
+
+    def _annotate_still(self, timestamp: float, image: np.ndarray) -> None:
+        if isinstance(self._model, Future) and not self._model.done():
             self._publish(timestamp, image)
             self._model.exception()  # waits for it
         if model := self._ready_model():
             self._publish_faces(timestamp, image, find_in_picture(image, model))
 
-    def _search(self):
+    def _search(self) -> None:
         """Search whole frames, as often as the machine can afford, for as long as the camera is not closed."""
         detector = FaceDetector()
         while not self._closed:
@@ -262,28 +284,30 @@ class VideoCamera:
                     self._found = found, moment
                 self._work.wait_for(lambda: self._closed, max(SEARCH_EVERY, took / SEARCH_SHARE) - took)
 
-    def _ready_model(self):
+    def _ready_model(self) -> FacialExpressionModel | None:
         """The model, or None while it is being prepared."""
         if not isinstance(self._model, Future):
             return self._model
         return self._model.result() if self._model.done() and not self._model.exception() else None
 
-    def _publish_faces(self, timestamp, image, found):
+    def _publish_faces(self, timestamp: float, image: np.ndarray, faces: Sequence[Face]) -> None:
         plain = encode(image) if self._plain_wanted() else None
-        labels = labels_of(found.expressions) if self.settings["labels"] else None
-        draw_faces(image, found.boxes, found.identities, labels, outlines=self.settings["boxes"])
-        self._publish(timestamp, image, plain, seen_faces(found))
+        draw_faces(image, faces, outlines=self.settings["boxes"], labels=self.settings["labels"])
+        self._publish(timestamp, image, plain, faces)
 
-    def _publish(self, timestamp, image, plain=None, faces=()):
+    def _publish(
+        self, timestamp: float, image: np.ndarray, plain: bytes | None = None, faces: Sequence[Face] = ()
+    ) -> None:
         jpeg = encode(image)
         with self._published:
             if self._wanted():
                 self._shot_count += 1
                 plain = plain if faces else jpeg
-                self._shot = Shot(self._shot_count, timestamp, jpeg, plain, image.shape[1::-1], faces)
+                height, width = image.shape[:2]
+                self._shot = Shot(self._shot_count, timestamp, jpeg, plain, (width, height), faces)
                 self._published.notify_all()
 
-    def _message(self):
+    def _message(self) -> list[str]:
         if self._problem is None:
             return ["Waiting for the picture"]
         return ["No picture", "Trying again; see the page for the reason"]

@@ -12,7 +12,7 @@ from pathlib import Path
 from benchmarks import detection, serving, speed
 from benchmarks.figures import measure
 from model import FacialExpressionModel
-from source import DEMO
+from vision.source import DEMO
 
 
 def main(arguments=None):

@@ -5,7 +5,7 @@ import cv2
 import numpy as np
 import skimage.data
 
-from source import DEMO
+from vision.source import DEMO
 
 HD = (1280, 720)
 MOSAIC_SIZE, MOSAIC_RATE, MOSAIC_FRAMES = (1920, 1080), 30, 300

@@ -9,12 +9,12 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-import annotate
 import camera
-from annotate import annotate_recording
 from benchmarks.clips import HD, back_and_forth, rate_of, read_frames
 from benchmarks.figures import Figure
-from faces import CASCADE, overlaps
+from vision import annotate
+from vision.annotate import annotate_recording
+from vision.faces import CASCADE, overlaps
 
 SMALLEST = 0.05  # of the frame's height
 SAME, NEAR = 0.5, 0.3  # overlap of a face with its reference, and from which on a box is no stray

@@ -10,14 +10,14 @@ import cv2
 import numpy as np
 
 import camera
-from annotate import annotate_recording
 from benchmarks.clips import HD, MOSAIC_RATE, back_and_forth, mosaic_frames, read_frames, repeat, write_h264
 from benchmarks.figures import Figure
-from dataset import load_dataset
-from evaluate import accuracy, calibration_error, predict_all
-from faces import CASCADE
 from model import EMOTIONS
-from recording import colour, read, scan
+from training.dataset import load_dataset
+from training.evaluate import accuracy, calibration_error, predict_all
+from videos.video_file import colour, read, scan
+from vision.annotate import annotate_recording
+from vision.faces import CASCADE
 
 TURNS = 3
 FRAMES, LOOP_FRAMES = 1800, 100

@@ -19,9 +19,9 @@ import psutil
 from analyze import plan
 from benchmarks.clips import HD, back_and_forth, read_frames, write_h264
 from benchmarks.figures import Figure, measure
-from cluster import connected, run
 from model import ROOT
-from source import DEMO
+from videos.cluster import connected, run
+from vision.source import DEMO
 
 FRAMES, FER_FRAMES = 1800, 900
 KEY_FRAME_EVERY = 60
@@ -36,9 +36,9 @@ from pathlib import Path
 
 import psutil
 
-import cluster
+from videos import cluster
 from analyze import plan
-from job import Call, Done
+from videos.steps import Call, Done
 
 def nothing(job):
     return Done(1, 0)

@@ -1,20 +1,9 @@
 // An analysed video above its timeline, on which a click or the arrow keys go to a moment.
+import { ask } from "./ask.js";
 import { Timeline } from "./timeline.js";
 
 const STEP = 1; // seconds
 const template = document.getElementById("video-result");
-
-// The faces in a table as text, as [{ time, face, label }]. Only the first column, a name, can have commas in it.
-function read(table) {
-  const [head, ...lines] = table.trim().split("\n");
-  const columns = head.split(",");
-  const fromEnd = (name) => columns.indexOf(name) - columns.length;
-  return lines.map((line) => {
-    const cells = line.split(",");
-    const cell = (name) => cells.at(fromEnd(name));
-    return { time: Number(cell("time")), face: Number(cell("face")), label: cell("label") };
-  });
-}
 
 export async function showVideo(place, address) {
   place.replaceChildren(template.content.cloneNode(true));
@@ -23,8 +12,8 @@ export async function showVideo(place, address) {
   const timeline = new Timeline(canvas, place.querySelector(".words"), 1);
   for (const link of place.querySelectorAll("[data-output]")) link.href = `${address}/${link.dataset.output}?download`;
   video.src = `${address}/video.mp4`;
-  const rows = read(await (await fetch(`${address}/table.csv`)).text());
-  for (const { time, face, label } of rows) timeline.note(time, face, label);
+  const table = await ask(`${address}/table.json`);
+  table.time.forEach((time, row) => timeline.note(time, table.face[row], table.label[row]));
 
   function draw() {
     if (!video.duration) return;

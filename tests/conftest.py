@@ -13,14 +13,30 @@ import skimage.data
 from playwright.sync_api import sync_playwright
 
 from camera import VideoCamera
-from main import close_app, create_app
 from model import FacialExpressionModel
-from server import create_server, listen
-from source import DEMO
+from paths import CASCADE, DEMO, MODEL_JSON, MODEL_WEIGHTS, PYPROJECT, ROOT
+from web.app import close_app, create_app
+from web.server import create_server, listen
 
 os.environ["XDG_CACHE_HOME"] = tempfile.mkdtemp(prefix="cache-of-tests-")  # compiled networks, and nobody's own
 
 CLIP_SIZE, CLIP_FRAMES, CLIP_RATE = (320, 240), 30, 25
+
+
+PACKAGES = ("inference", "static", "templates", "training", "videos", "vision", "web")
+
+
+@pytest.fixture(scope="session")
+def copy_program():
+    """A function that copies the program, without its tests, into a folder where its files may be spoilt."""
+
+    def copy(folder):
+        for file in [*ROOT.glob("*.py"), CASCADE, DEMO, PYPROJECT, MODEL_JSON, MODEL_WEIGHTS, ROOT / "train.ipynb"]:
+            shutil.copy(file, folder)
+        for package in PACKAGES:
+            shutil.copytree(ROOT / package, folder / package)
+
+    return copy
 
 
 @pytest.fixture(scope="session")

@@ -16,10 +16,12 @@ import pytest
 from PIL import Image
 
 import analyze
-import job
-from model import ROOT
-from source import SourceError
-from table import COLUMNS
+from paths import ROOT
+from videos import steps
+from videos.outputs import make_room
+from videos.table import COLUMNS, Joiner
+from videos.video_file import scan
+from vision.source import SourceError
 
 
 @pytest.fixture(scope="module")
@@ -165,17 +167,17 @@ def test_the_last_step_can_be_done_again_wherever_it_was_killed(short, tmp_path,
                 replaced.append(target)
             replace(source, target)
 
-        recording = job.scan(the_job.path)
-        job.start(the_job)
-        part, frames, key = job.find(the_job, recording, recording.segments[0])
-        found = job.joiner(the_job, recording).add(part)
-        job.describe(the_job, recording, found, frames)
-        job.draw(the_job, recording, recording.segments[0], found, key)
+        recording = scan(the_job.path)
+        make_room(the_job)
+        part, frames, key = steps.find(the_job, recording, recording.segments[0])
+        found = Joiner(1 / 25).add(part)
+        steps.write_table_and_timeline(the_job, recording, found, frames)
+        steps.draw(the_job, recording, recording.segments[0], found, key)
         with monkeypatch.context() as patch:
-            patch.setattr(job.os, "replace", replace_or_die)
+            patch.setattr(os, "replace", replace_or_die)
             with contextlib.suppress(InterruptedError):
-                job.finish(the_job, recording, found, frames)
-        job.finish(the_job, recording, found, frames)
+                steps.finish(the_job, recording, found, frames)
+        steps.finish(the_job, recording, found, frames)
         assert names(tmp_path) == ["clip.csv", "clip.mp4", "clip.png", "clip_annotated.mp4"]
         contents = {name: (tmp_path / name).read_bytes() for name in names(tmp_path)}
         assert whole.setdefault("first", contents)["clip.csv"] == contents["clip.csv"]
@@ -292,7 +294,7 @@ def test_from_python_nothing_is_written_unless_asked(short, tmp_path):
     ],
 )
 def test_what_cannot_begin_ends_with_a_line(short, tmp_path, capsys, monkeypatch, arguments, message):
-    monkeypatch.setattr("cluster.CONNECT_TIMEOUT", 1)
+    monkeypatch.setattr("videos.cluster.CONNECT_TIMEOUT", 1)
     put(short, tmp_path / "clip.mp4")
     assert analyze.main([each.format(clip=tmp_path / "clip.mp4") for each in arguments]) == 2
     assert message in capsys.readouterr().err

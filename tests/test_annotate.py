@@ -1,125 +1,25 @@
-import cv2
 import numpy as np
 import pytest
 
-import annotate
-from annotate import annotate_recording, find_in_picture
-from faces import FaceDetector, overlaps
-
-SIZE = (640, 360)
-
-
-def scene(astronaut, x, y=60, side=130, behind=90):
-    """A grey frame with her face, about `side` pixels wide, whose box begins near x, y."""
-    frame = np.full((SIZE[1], SIZE[0], 3), behind, np.uint8)
-    head = cv2.resize(astronaut[20:220, 130:320], (round(1.9 * side), 2 * side), interpolation=cv2.INTER_AREA)
-    left, top = round(x - 0.45 * side), round(y - 0.4 * side)
-    frame[max(0, top) : top + len(head), max(0, left) : left + head.shape[1]] = head[max(0, -top) :, max(0, -left) :]
-    return frame
+from vision.annotate import LiveAnnotator, find_in_picture
+from vision.expressions import EMOTIONS
+from vision.faces import FaceDetector
+from vision.opencv import cv2
 
 
-def at_25_fps(images):
-    return [(image, index / 25) for index, image in enumerate(images)]
+def test_a_picture_gives_faces_with_labels(astronaut, model):
+    [face] = find_in_picture(astronaut, model)
+    assert face.number == 1
+    assert EMOTIONS[face.label] == "Happy"
+    assert face.probabilities.sum() == pytest.approx(1, abs=1e-4)
+    assert np.array_equal(face.smoothed, face.probabilities)
 
 
-@pytest.fixture
-def searches(monkeypatch):
-    """A list that grows by each search of a whole frame."""
-    done, detect = [], FaceDetector.detect
-    monkeypatch.setattr(FaceDetector, "detect", lambda *arguments: done.append(1) or detect(*arguments))
-    return done
-
-
-def test_every_frame_comes_out_in_order_with_the_face_followed(astronaut, model, searches):
-    frames = at_25_fps([scene(astronaut, 60 + 5 * index) for index in range(60)])
-    annotated = list(annotate_recording(frames, model))
-    assert [frame.moment for frame in annotated] == [moment for _, moment in frames]
-    assert {identity for frame in annotated for identity in frame.identities} == {1}
-    detector = FaceDetector()
-    for frame in annotated[::7]:
-        [reference] = detector.detect(frame.sizes[0])
-        assert overlaps(reference, frame.boxes).max() > 0.5
-        assert frame.probabilities.shape == (1, 7)
-    assert len(searches) < 25 + 9  # of which the test did nine
-
-
-def test_a_still_picture_is_hardly_searched(astronaut, model, searches):
-    frames = at_25_fps([scene(astronaut, 200)] * 100)
-    assert all(len(frame.boxes) == 1 for frame in annotate_recording(frames, model))
-    assert len(searches) <= 2 + 100 // annotate.LONGEST_PAUSE
-
-
-def test_a_face_that_comes_between_two_searches_is_there_from_its_first_frame(astronaut, model):
-    empty = np.full((SIZE[1], SIZE[0], 3), 90, np.uint8)
-    frames = at_25_fps([empty] * 12 + [scene(astronaut, 250, side=70)] * 30)
-    counts = [len(frame.boxes) for frame in annotate_recording(frames, model)]
-    assert counts == [0] * 12 + [1] * 30
-
-
-def test_frames_that_lie_far_apart_are_each_searched(astronaut, model):
-    frames = [(scene(astronaut, 60 + 40 * (index % 8)), float(index)) for index in range(20)]
-    assert all(len(frame.boxes) == 1 for frame in annotate_recording(frames, model))
-
-
-def test_two_faces_keep_their_identities(astronaut, model):
-    def both(index):
-        frame = scene(astronaut, 60 + 3 * index)
-        frame[:, 400:] = scene(astronaut, 450 - index)[:, 400:]
-        return frame
-
-    annotated = list(annotate_recording(at_25_fps([both(index) for index in range(50)]), model))
-    first, second = annotated[0].identities
-    for frame in annotated:
-        assert dict(zip(frame.identities, frame.boxes))[first][0] < dict(zip(frame.identities, frame.boxes))[second][0]
-
-
-def test_a_face_that_has_gone_is_not_drawn_for_long(astronaut, model):
-    empty = np.full((SIZE[1], SIZE[0], 3), 90, np.uint8)
-    frames = at_25_fps([scene(astronaut, 200)] * 10 + [empty] * 30)
-    counts = [len(frame.boxes) for frame in annotate_recording(frames, model)]
-    assert sum(counts[10:]) <= 8
-
-
-def test_the_same_recording_gives_the_same_result(clip, model, astronaut):
-    frames = at_25_fps([scene(astronaut, 60 + 9 * (index % 20), side=90 + index) for index in range(60)])
-    first, *others = [list(annotate_recording(frames, model, threads)) for threads in (True, True, False)]
-    for other in others:
-        for one, same in zip(first, other, strict=True):
-            assert one.identities == same.identities
-            assert np.array_equal(one.boxes, same.boxes)
-            assert np.array_equal(one.probabilities, same.probabilities)
-
-
-def test_a_source_that_fails_is_told_after_what_it_gave(astronaut, model):
-    def frames():
-        yield from at_25_fps([scene(astronaut, 200)] * 5)
-        raise OSError("the disk is gone")
-
-    recording = annotate_recording(frames(), model)
-    assert [len(next(recording).boxes) for _ in range(5)] == [1] * 5
-    with pytest.raises(OSError, match="the disk is gone"):
-        next(recording)
-
-
-def test_stopping_in_the_middle_stops_the_reading(astronaut, model):
-    read = []
-
-    def frames():
-        for index in range(10_000):
-            read.append(index)
-            yield scene(astronaut, 200), index / 25
-
-    recording = annotate_recording(frames(), model)
-    next(recording)
-    recording.close()
-    assert len(read) < 500
-
-
-def test_nothing_in_gives_nothing_out(model):
-    assert list(annotate_recording([], model)) == []
-
-
-def test_a_picture_gets_boxes_and_labels(astronaut, model):
-    image = astronaut.copy()
-    find_in_picture(image, model).draw()
-    assert (image != astronaut).any(axis=2).mean() > 0.01
+def test_a_live_frame_gives_what_was_found_in_it(astronaut, model):
+    grey = cv2.cvtColor(astronaut, cv2.COLOR_BGR2GRAY)
+    annotator, found = LiveAnnotator(), FaceDetector().detect(grey)
+    [without_model] = annotator.annotate(grey, 0.0, None, found)
+    assert (without_model.label, without_model.probabilities) == (None, None)
+    [face] = annotator.annotate(grey, 0.1, model)
+    assert face.number == without_model.number
+    assert EMOTIONS[face.label] == "Happy"

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 import camera
-import source
-from faces import FaceDetector
+from vision import source
+from vision.faces import FaceDetector
 
 
 def decode(jpeg):

@@ -4,8 +4,8 @@ import cv2
 import numpy as np
 import pytest
 
-from dataset import NO_ROW, DatasetError, load_dataset, load_votes
-from model import EMOTIONS
+from training.dataset import NO_ROW, DatasetError, load_dataset, load_votes
+from vision.expressions import EMOTIONS
 
 # One face a row: the CSV's code, its Usage, and the value of all its pixels.
 ROWS = [(0, "Training", 10), (6, "Training", 20), (4, "PublicTest", 30), (5, "PrivateTest", 40)]

@@ -4,9 +4,9 @@ import cv2
 import numpy as np
 import pytest
 
-import make_demo
-from faces import FaceDetector
 from model import EMOTIONS, crop_face
+from tools import make_demo
+from vision.faces import FaceDetector
 
 
 @pytest.fixture(scope="module")

@@ -2,8 +2,9 @@ import cv2
 import numpy as np
 import pytest
 
-from draw import draw_faces, draw_on_planes
-from model import EMOTIONS
+from vision.draw import draw_faces, draw_on_planes
+from vision.expressions import EMOTIONS
+from vision.faces import Face
 
 HAPPY, SAD = EMOTIONS.index("Happy"), EMOTIONS.index("Sad")
 
@@ -21,12 +22,15 @@ def test_drawing_on_planes_looks_like_drawing_on_the_image(boxes):
     coarse = np.random.default_rng(0).integers(60, 200, (9, 12, 3)).astype(np.uint8)
     image = cv2.resize(coarse, (320, 240), interpolation=cv2.INTER_CUBIC)
     planes = cv2.cvtColor(image, cv2.COLOR_BGR2YUV_I420)
-    before, boxes = planes.copy(), np.array(boxes)
-    shown = [(HAPPY, 0.9), (SAD, 0.7)][: len(boxes)]
-    draw_faces(image, boxes, [1, 2][: len(boxes)], shown)
-    draw_on_planes(planes, boxes, [1, 2][: len(boxes)], shown)
+    before = planes.copy()
+    faces = [
+        Face(number, box, smoothed=np.eye(7)[label] * 0.9, label=label)
+        for number, (box, label) in enumerate(zip(boxes, (HAPPY, SAD)), 1)
+    ]
+    draw_faces(image, faces)
+    draw_on_planes(planes, faces)
     drawn = cv2.cvtColor(image, cv2.COLOR_BGR2YUV_I420)
     assert np.abs(planes.astype(int) - drawn).max() <= 6  # what rounding twice makes
     assert (planes != before).any()
-    below = boxes[:, 1:4:2].sum(axis=1).max() + 5
+    below = max(y + height for _, y, _, height in boxes) + 5
     assert (planes[below:240] == before[below:240]).all()

@@ -4,8 +4,8 @@ import cv2
 import numpy as np
 import pytest
 
-import evaluate
-from evaluate import accuracy, calibration_bins, calibration_error, find_and_crop, near_duplicates
+from training import evaluate
+from training.evaluate import accuracy, calibration_bins, calibration_error, find_and_crop, near_duplicates
 
 
 @pytest.fixture

@@ -5,9 +5,9 @@ import json
 import numpy as np
 import pytest
 
-import export
-from export import install_pair, try_pair, write_pair
 from model import ModelError, build_model
+from training import export
+from training.export import install_pair, try_pair, write_pair
 
 PAIR = ("model.json", "model_weights.h5")
 FACES = np.random.default_rng(5).integers(0, 256, (3, 48, 48), np.uint8)

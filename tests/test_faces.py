@@ -1,7 +1,7 @@
 import cv2
 import numpy as np
 
-from faces import FaceDetector, FaceFollower, halvings, overlaps
+from vision.faces import FaceDetector, FaceFollower, halvings, overlaps
 
 
 def test_a_real_face_is_found_where_it_is(astronaut):
@@ -37,7 +37,7 @@ def follow_all(follower, frames, rate=25, search_every=10):
     detector = FaceDetector()
     return [
         [
-            (face.identity, face.box.copy())
+            (face.number, face.box)
             for face in follower.follow(
                 halvings(frame), index / rate, detector.detect(frame) if index % search_every == 0 else None
             )
@@ -52,8 +52,8 @@ def test_a_moving_face_is_followed_between_searches(astronaut):
     followed = follow_all(FaceFollower(), frames)
     detector = FaceDetector()
     for frame, faces in zip(frames, followed):
-        [(identity, box)] = faces
-        assert identity == 1
+        [(number, box)] = faces
+        assert number == 1
         assert overlaps(box, detector.detect(frame)).max() > 0.5
 
 
@@ -81,7 +81,7 @@ def test_two_followed_faces_that_become_one_are_one(astronaut):
     [box] = FaceDetector().detect(grey)
     follower = FaceFollower()
     faces = follower.follow(halvings(grey), 0.0, np.array([box, box + [35, 0, 0, 0], box - [35, 0, 0, 0]]))
-    assert [face.identity for face in faces] == [1]
+    assert [face.number for face in faces] == [1]
 
 
 def test_overlap_is_shared_area_over_all_area():

@@ -8,7 +8,6 @@ import re
 import socket
 import subprocess
 import sys
-from pathlib import Path
 
 import cv2
 import psutil
@@ -18,7 +17,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from schemathesis.checks import not_a_server_error
 from schemathesis.specs.openapi.checks import response_schema_conformance, status_code_conformance
 
-import main
+from paths import ROOT
 
 ENDLESS = {"/video_feed", "/events"}
 EXAMPLES = 60  # of each operation in the OpenAPI document; there are some twenty
@@ -61,7 +60,7 @@ def pictures(astronaut):
 @pytest.fixture(scope="module")
 def server(clip, pictures):
     """A server in a process of its own, as (port, process)."""
-    command = [sys.executable, str(Path(main.__file__)), str(clip), "--no-browser", "--port", "0"]
+    command = [sys.executable, str(ROOT / "main.py"), str(clip), "--no-browser", "--port", "0"]
     program = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     port = int(re.search(r":(\d+)", program.stdout.readline())[1])
     warm_up(port, pictures)

@@ -1,7 +1,6 @@
 import http.client
 import json
 import re
-import shutil
 import signal
 import socket
 import subprocess
@@ -17,11 +16,9 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 import main
-import server
-import viewers
-from model import MODEL_JSON, MODEL_WEIGHTS
-
-ROOT = Path(main.__file__).parent
+from paths import ROOT
+from web import live_routes, server, viewers
+from web.app import close_app, create_app
 
 
 def get(address, path="/", host=None):
@@ -151,7 +148,7 @@ def test_a_viewer_that_stops_reading_holds_nobody_up_and_is_dropped(serve, clip,
 
 
 def test_one_viewer_too_many_is_told_to_come_back(serve, clip, monkeypatch):
-    monkeypatch.setattr(main, "MAX_VIEWERS", 1)
+    monkeypatch.setattr(live_routes, "MAX_VIEWERS", 1)
     address = serve(str(clip))
     first = watch_feed(address)  # held, or the connection would be closed
     parts(first, 1)
@@ -220,26 +217,26 @@ def test_settings_are_changed_from_the_own_page_alone(serve, clip):
 
 
 def test_the_openapi_document_has_every_route(watch, clip):
-    app = main.create_app(watch(str(clip)))
+    app = create_app(watch(str(clip)))
     document = app.test_client().get("/openapi.json").get_json()
     routes = {
         (re.sub(r"<(\w+)>", r"{\1}", rule.rule), method.lower())
         for rule in app.url_map.iter_rules()
         for method in rule.methods - {"HEAD", "OPTIONS"}
-        if rule.endpoint not in ("static", "index")
+        if rule.endpoint not in ("static", "live.index")
     }
     assert {(path, method) for path, ways in document["paths"].items() for method in ways} == routes
-    main.close_app(app)
+    close_app(app)
 
 
 def test_a_webcam_is_chosen_by_its_name(watch, clip, monkeypatch):
-    monkeypatch.setattr(main, "find_webcams", lambda: {90: "USB camera"})
-    app = main.create_app(video := watch(str(clip)))
+    monkeypatch.setattr(live_routes, "find_webcams", lambda: {90: "USB camera"})
+    app = create_app(video := watch(str(clip)))
     page = app.test_client()
     assert page.get("/sources").get_json()["sources"] == [clip.name, "the demo", "camera 90: USB camera"]
     assert page.post("/source", json={"source": "camera 90: USB camera"}).get_json()["source"] == "camera 90"
     assert video.source == 90
-    main.close_app(app)
+    close_app(app)
 
 
 def test_prometheus_can_read_the_metrics(serve, clip):
@@ -281,7 +278,7 @@ def test_without_a_webcam_the_demo_plays_and_both_say_why(launch):
     process = launch(90, "--port", 0)
     address, lines = address_of(process)
     assert "Camera 90 gives no picture" in lines[0]
-    assert "python main.py clip.mp4" in lines[0]
+    assert "pipenv run start clip.mp4" in lines[0]
     assert "Camera 90 gives no picture" in get(address).read().decode()
     assert json.loads(get(address, "/state").read())["source"] == "the demo"
 
@@ -342,12 +339,11 @@ def test_the_browser_opens_where_there_is_a_screen(monkeypatch, platform, displa
 
 
 @pytest.fixture
-def copied_app(tmp_path):
-    """The app in a folder of its own, whose model files may be spoilt."""
+def copied_app(tmp_path, copy_program):
+    """The app in a folder of its own, whose files may be spoilt."""
     folder = tmp_path / "app"
     folder.mkdir()
-    for file in [*ROOT.glob("*.py"), *ROOT.glob("haar*.xml"), MODEL_JSON, MODEL_WEIGHTS]:
-        shutil.copy(file, folder)
+    copy_program(folder)
     return folder
 
 
@@ -407,7 +403,9 @@ def test_opencv_without_a_system_library_ends_in_one_line(launch, copied_app, cl
 
 def test_evaluating_without_what_it_needs_ends_in_one_line(copied_app):
     (copied_app / "sklearn.py").write_text("raise ImportError")
-    done = subprocess.run([sys.executable, copied_app / "evaluate.py", "data"], capture_output=True, text=True)
+    done = subprocess.run(
+        [sys.executable, "-m", "training.evaluate", "data"], cwd=copied_app, capture_output=True, text=True
+    )
     assert done.returncode != 0
     assert "pipenv sync --dev" in done.stderr
     assert done.stderr.count("\n") == 1

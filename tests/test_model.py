@@ -7,16 +7,8 @@ import keras
 import numpy as np
 import pytest
 
-from model import (
-    EMOTIONS,
-    MODEL_JSON,
-    MODEL_WEIGHTS,
-    FacialExpressionModel,
-    ModelError,
-    build_model,
-    crop_face,
-    load_network,
-)
+from model import EMOTIONS, FacialExpressionModel, ModelError, build_model, crop_face, load_network
+from paths import MODEL_JSON, MODEL_WEIGHTS
 
 # What the course's notebook does at its end, in the Keras of its day.
 COURSE = """

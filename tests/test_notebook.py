@@ -2,7 +2,6 @@
 
 import csv
 import re
-import shutil
 from pathlib import Path
 
 import nbformat
@@ -11,12 +10,13 @@ import pytest
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
 
-import recipe
-from dataset import CSV_EMOTIONS, load_dataset
-from evaluate import accuracy, report
-from export import try_pair
-from model import EMOTIONS, ROOT
-from opencv import cv2
+from paths import ROOT
+from training import recipe
+from training.dataset import CSV_EMOTIONS, load_dataset
+from training.evaluate import accuracy, report
+from training.export import try_pair
+from vision.expressions import EMOTIONS
+from vision.opencv import cv2
 
 NOTEBOOK = ROOT / "train.ipynb"
 PAIR = ("model.json", "model_weights.h5")
@@ -149,14 +149,13 @@ def test_quick_run_exports_elsewhere(write, count, validation, votes, tmp_path, 
         assert f"| {value:.1%} |" in table
 
 
-def test_full_run_replaces_the_pair(tmp_path, monkeypatch):
+def test_full_run_replaces_the_pair(tmp_path, monkeypatch, copy_program):
     """In a copy of the repository with the faces in data/, as people have it, all Training and very few."""
     monkeypatch.delenv("FER_DATA", raising=False)
     monkeypatch.delenv("FER_QUICK", raising=False)
     monkeypatch.delenv("FER_VOTES", raising=False)
     monkeypatch.setenv("FER_EPOCHS", "3")
-    for file in (NOTEBOOK, *ROOT.glob("*.py"), *ROOT.glob("*.xml")):
-        shutil.copy(file, tmp_path)
+    copy_program(tmp_path)
     for name in PAIR:
         (tmp_path / name).write_text("the pair before")
     write_challenge_csv(tmp_path / "data")

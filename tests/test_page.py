@@ -5,8 +5,8 @@ from urllib.parse import urlsplit
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 
-from main import close_app, create_app
-from server import create_server, listen
+from web.app import close_app, create_app
+from web.server import create_server, listen
 
 
 @pytest.fixture
@@ -240,7 +240,7 @@ def test_uploaded_videos_wait_play_above_their_timeline_and_are_removed(serve, o
     page.get_by_role("tab", name="Pictures and videos").click()
     page.set_input_files("#choose-files", [str(path), str(broken), str(text)])
     page.get_by_text("broken.mp4 is not a video that can be played").wait_for(timeout=60_000)
-    page.get_by_text("This is no video that can be read").wait_for()
+    page.get_by_text("This file can't be read as a video").wait_for()
     page.wait_for_function("() => document.querySelector('.upload video')?.duration > 3", timeout=60_000)
     timeline = page.get_by_role("slider")
     timeline.focus()

@@ -6,9 +6,11 @@ import cv2
 import numpy as np
 import pytest
 
-import recipe
-from faces import FaceDetector
-from model import ROOT, build_model, crop_face, import_keras
+from inference.keras_files import import_keras
+from model import build_model, crop_face
+from paths import ROOT
+from training import recipe
+from vision.faces import FaceDetector
 
 FACES = np.random.default_rng(3).integers(0, 256, (64, 48, 48), np.uint8)
 TARGETS = np.eye(7, dtype=np.float32)[np.arange(64) % 7]
@@ -18,7 +20,8 @@ VALIDATION = (FACES[:14], np.arange(14) % 7)
 RUN = """
 import sys
 sys.path[:0] = [{root!r}, {tests!r}]
-import recipe, test_recipe as t
+import test_recipe as t
+from training import recipe
 recipe.train(t.FACES, t.TARGETS, t.VALIDATION, sys.argv[1], int(sys.argv[2]))
 """
 

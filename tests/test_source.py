@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from conftest import CLIP_FRAMES, CLIP_RATE
-from source import SourceError, check_source, describe, parse_source, read_frames
+from vision.source import SourceError, check_source, parse_source, read_frames, source_name
 
 
 def always():
@@ -29,7 +29,7 @@ def for_seconds(seconds):
 )
 def test_a_source_as_people_write_it(text, source, name):
     assert parse_source(text) == source
-    assert describe(source) == name
+    assert source_name(source) == name
 
 
 def test_a_clip_plays_at_its_own_speed_and_starts_again(clip):

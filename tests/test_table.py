@@ -3,8 +3,8 @@ import csv
 import numpy as np
 import pytest
 
-from model import EMOTIONS
-from table import COLUMNS, Found, Joiner, concatenate, gather, is_table, to_rows, write_csv, write_parquet
+from videos.table import COLUMNS, Found, Joiner, concatenate, gather, is_table, to_rows, write_csv, write_parquet
+from vision.expressions import EMOTIONS
 
 HAPPY, SAD = EMOTIONS.index("Happy"), EMOTIONS.index("Sad")
 
@@ -15,7 +15,8 @@ def found(*rows):
     boxes = np.stack([lefts, lefts * 0 + 50, lefts * 0 + 40, lefts * 0 + 40], axis=1)
     probabilities = np.full((len(rows), 7), 0.02, np.float32)
     probabilities[np.arange(len(rows)), expressions] = 0.88
-    return Found(frames, frames / 25, faces, boxes, probabilities)
+    unknown = np.full(len(rows), -1)
+    return Found(frames, frames / 25, faces, boxes, probabilities, np.zeros_like(probabilities), unknown)
 
 
 def joined(*parts):
@@ -27,28 +28,28 @@ def test_a_face_keeps_its_number_over_a_seam():
     first = found((0, 5, 10, HAPPY), (0, 2, 100, SAD), (1, 5, 12, HAPPY), (1, 2, 101, SAD))
     second = found((2, 1, 14, HAPPY), (2, 2, 102, SAD), (2, 3, 200, SAD), (3, 1, 15, HAPPY))
     whole = joined(first, second)
-    assert whole.faces.tolist() == [1, 2, 1, 2, 1, 2, 3, 1]
+    assert whole.numbers.tolist() == [1, 2, 1, 2, 1, 2, 3, 1]
 
 
 def test_two_faces_on_one_place_do_not_become_one():
     first, second = found((0, 1, 10, HAPPY)), found((1, 1, 12, HAPPY), (1, 2, 16, SAD))
-    assert joined(first, second).faces.tolist() == [1, 1, 2]
+    assert joined(first, second).numbers.tolist() == [1, 1, 2]
 
 
 def test_a_face_that_was_away_for_long_is_another():
     first, second = found((0, 1, 10, HAPPY)), found((25, 1, 10, HAPPY))
-    assert joined(first, second).faces.tolist() == [1, 2]
+    assert joined(first, second).numbers.tolist() == [1, 2]
 
 
 def test_smoothing_takes_no_notice_of_seams():
     rows = [(frame, 1, 10 + frame, HAPPY if frame < 10 else SAD) for frame in range(30)]
     whole = joined(found(*rows))
     cut = joined(found(*rows[:7]), found(*rows[7:12]), found(*rows[12:]))
-    assert np.array_equal(whole.smooth, cut.smooth)
+    assert np.array_equal(whole.smoothed, cut.smoothed)
     assert np.array_equal(whole.labels, cut.labels)
     assert set(whole.labels[:10].tolist()) == {HAPPY}
     assert whole.labels[-1] == SAD
-    assert 0.02 < whole.smooth[11, SAD] < 0.5
+    assert 0.02 < whole.smoothed[11, SAD] < 0.5
 
 
 def test_a_recording_without_faces_has_an_empty_table(tmp_path):

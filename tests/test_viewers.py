@@ -8,8 +8,8 @@ import time
 import pytest
 
 from camera import Shot
-from main import create_app
-from viewers import Viewers
+from web.app import create_app
+from web.viewers import Viewers
 
 
 class Video:
@@ -28,7 +28,7 @@ class Video:
             self.watched.clear()
 
     def show(self, number, size=1000):
-        self.queue.put(Shot(number, float(number), bytes([number]) * size, None))
+        self.queue.put(Shot(number, float(number), bytes([number]) * size, None, (640, 360)))
 
 
 @pytest.fixture
@@ -100,7 +100,7 @@ def test_a_viewer_that_goes_is_forgotten_and_the_last_one_lets_the_video_rest(co
     second, _ = connect()
     wait_until(video.watched.is_set)
     video.show(1)
-    assert len(connect.viewers) == 2
+    wait_until(lambda: len(connect.viewers) == 2)
     first.close()
     for number in range(2, 5):
         video.show(number)

@@ -1,0 +1,1 @@
+"""Measures what the documents quote: speed, faces kept, viewers served."""

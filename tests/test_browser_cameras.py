@@ -1,0 +1,64 @@
+import threading
+
+import cv2
+import numpy as np
+import pytest
+
+from web import browser_cameras
+from web.browser_cameras import BrowserCameras
+from web.errors import RequestError
+
+
+@pytest.fixture
+def frames(astronaut):
+    """Five JPEG frames in which a face moves to the right."""
+    images = (astronaut[:240, 80 - 4 * shift : 400 - 4 * shift] for shift in range(5))
+    return [cv2.imencode(".jpg", image)[1].tobytes() for image in images]
+
+
+def test_a_face_keeps_its_number_for_its_page_and_moves_with_the_frames(frames, model):
+    cameras = BrowserCameras(lambda: model)
+    seen = [cameras.analyze("page", frame) for frame in frames]
+    assert [size for size, _ in seen] == [(320, 240)] * 5
+    assert [[face.number for face in faces] for _, faces in seen] == [[1]] * 5
+    places = [faces[0].box[0] for _, faces in seen]
+    assert places[-1] - places[0] == pytest.approx(16, abs=5)
+    (_, (other,)) = cameras.analyze("another page", frames[0])
+    assert other.number == 1
+    assert len(cameras) == 2
+
+
+def test_pages_are_forgotten_and_bounded(frames, monkeypatch, model):
+    cameras = BrowserCameras(lambda: model)
+    monkeypatch.setattr(browser_cameras, "MOST_PAGES", 2)
+    for name in ("one", "two"):
+        cameras.analyze(name, frames[0])
+    with pytest.raises(RequestError, match="Too many pages") as refused:
+        cameras.analyze("three", frames[0])
+    assert refused.value.status == 503
+    monkeypatch.setattr(browser_cameras, "FORGOTTEN_AFTER", 0.0)
+    cameras.analyze("three", frames[0])
+
+
+def test_frames_that_are_no_pictures_or_too_large_are_refused(frames, model):
+    cameras = BrowserCameras(lambda: model)
+    for content, status in ((b"", 415), (cv2.imencode(".png", np.zeros((10, 2000, 3), np.uint8))[1].tobytes(), 413)):
+        with pytest.raises(RequestError) as refused:
+            cameras.analyze("page", content)
+        assert refused.value.status == status
+    assert len(cameras) == 0
+
+
+def test_pages_may_send_at_once(frames, model):
+    cameras, seen = BrowserCameras(lambda: model), {}
+
+    def send(name):
+        seen[name] = [cameras.analyze(name, frame)[1] for frame in frames]
+
+    threads = [threading.Thread(target=send, args=(name,)) for name in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(seen) == 6
+    assert all(len(faces) == 1 for each in seen.values() for faces in each)

@@ -1,0 +1,1 @@
+"""FER2013, and the networks that are trained on it."""

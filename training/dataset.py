@@ -1,0 +1,178 @@
+"""FER2013 in every form people have it, as arrays.
+
+The faces were gathered by Pierre-Luc Carrier and Aaron Courville for the ICML 2013 challenge in representation
+learning (Goodfellow et al., "Challenges in Representation Learning", arXiv:1307.0414).
+"""
+
+import csv
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from vision.crop import FACE_SIZE
+from vision.expressions import EMOTIONS
+from vision.opencv import cv2
+
+# What the CSV's column `emotion` counts, in its own order.
+CSV_EMOTIONS = ("Angry", "Disgust", "Fear", "Happy", "Sad", "Surprise", "Neutral")
+# In a folder that holds several of Kaggle's files, the first of these that is there; they hold the same faces.
+CSV_NAMES = ("fer2013.csv", "icml_face_data.csv", "train.csv")
+FOLDER_SPLITS = {"train": "Training", "test": "Test"}  # for pictures whose names do not tell their split
+NAMED_SPLIT = re.compile(r"(Training|PublicTest|PrivateTest)_(\d*)", re.IGNORECASE)
+NO_ROW = -1
+VOTE_COLUMNS = 10  # neutral, happiness, surprise, sadness, anger, disgust, fear, contempt, unknown, not a face
+SPLITS = ("Training", "PublicTest", "PrivateTest")
+PICTURE_SUFFIXES = {".png", ".jpg", ".jpeg"}
+
+
+class DatasetError(Exception):
+    """A data set that cannot be read; the message is one sentence that names the place and the reason."""
+
+
+@dataclass
+class Dataset:
+    """Labelled faces: images (n, 48, 48) uint8, labels (n,) int64 indices into model.EMOTIONS, splits (n,) str.
+
+    A split is "Training", "PublicTest" or "PrivateTest", or "Test" for a test folder that does not say which.
+    rows (n,) int64 are those of fer2013.csv, counted from 0, or NO_ROW where a picture's name does not tell.
+    """
+
+    images: np.ndarray
+    labels: np.ndarray
+    splits: np.ndarray
+    rows: np.ndarray
+
+    def split(self, name):
+        """The images and labels of one split. Raises DatasetError where the data set has no such split."""
+        chosen = self.splits == name
+        if not chosen.any():
+            raise DatasetError(f"The data set has no split {name}; it has {', '.join(np.unique(self.splits))}.")
+        return self.images[chosen], self.labels[chosen]
+
+
+def load_dataset(path):
+    """Read FER2013 from a CSV file, from the folder of one, or from a folder of train/ and test/ pictures.
+
+    The CSV may be fer2013.csv or icml_face_data.csv (columns emotion, Usage, pixels) or the challenge's train.csv
+    (without Usage: all Training). Pictures lie in train/<expression>/ and test/<expression>/, 48×48, png or jpg.
+    Returns a Dataset. Raises DatasetError.
+    """
+    path = Path(path)
+    if path.is_file():
+        return _read_csv(path)
+    if not path.is_dir():
+        raise DatasetError(f"{path} does not exist; give fer2013.csv, or the folder that holds train and test.")
+    for name in CSV_NAMES:
+        if (path / name).is_file():
+            return _read_csv(path / name)
+    return _read_folders(path)
+
+
+def _read_csv(path):
+    labels_by_code = [EMOTIONS.index(name) for name in CSV_EMOTIONS]
+    images, labels, splits = [], [], []
+    try:
+        with open(path, newline="", encoding="utf-8") as file:
+            rows = csv.DictReader(file, skipinitialspace=True)
+            columns = rows.fieldnames or []
+            for column in ("emotion", "pixels"):
+                if column not in columns:
+                    raise DatasetError(f"{path} has no column {column}; it has {', '.join(columns) or 'none'}.")
+            for row in rows:
+                images.append(_parse_pixels(row["pixels"], path, rows.line_num))
+                labels.append(labels_by_code[_parse_code(row["emotion"], path, rows.line_num)])
+                splits.append(_parse_usage(row.get("Usage", "Training"), path, rows.line_num))
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise DatasetError(f"{path} cannot be read as CSV: {error}.") from error
+    if not images:
+        raise DatasetError(f"{path} holds no faces.")
+    return Dataset(np.stack(images), np.array(labels), np.array(splits), np.arange(len(images)))
+
+
+def _parse_pixels(text, path, line):
+    try:
+        pixels = np.frombuffer(bytes(map(int, (text or "").split())), np.uint8)  # bytes() refuses all but 0..255
+    except ValueError:
+        pixels = np.empty(0, np.uint8)
+    if len(pixels) != FACE_SIZE**2:
+        raise DatasetError(f"{path}, line {line}: pixels are not {FACE_SIZE**2} numbers from 0 to 255.")
+    return pixels.reshape(FACE_SIZE, FACE_SIZE)
+
+
+def _parse_code(text, path, line):
+    if text not in {str(code) for code in range(len(CSV_EMOTIONS))}:
+        raise DatasetError(f"{path}, line {line}: emotion is {text!r}, not a number from 0 to 6.")
+    return int(text)
+
+
+def _parse_usage(text, path, line):
+    if text not in SPLITS:
+        raise DatasetError(f"{path}, line {line}: Usage is {text!r}, not one of {', '.join(SPLITS)}.")
+    return text
+
+
+def _read_folders(path):
+    images, labels, splits, rows = [], [], [], []
+    found = [folder for folder in FOLDER_SPLITS if (path / folder).is_dir()]
+    if not found:
+        raise DatasetError(f"{path} holds neither {', '.join(CSV_NAMES)} nor a folder train or test.")
+    for folder in found:
+        for emotion_folder in sorted(
+            filter(Path.is_dir, (path / folder).iterdir()), key=lambda entry: entry.name.lower()
+        ):
+            if emotion_folder.name.title() not in EMOTIONS:
+                raise DatasetError(f"{emotion_folder} is not named for one of {', '.join(EMOTIONS).lower()}.")
+            label = EMOTIONS.index(emotion_folder.name.title())
+            for file in sorted(emotion_folder.iterdir()):
+                if file.suffix.lower() in PICTURE_SUFFIXES:
+                    images.append(_read_face(file))
+                    labels.append(label)
+                    split, row = _split_and_row(file.name, FOLDER_SPLITS[folder])
+                    splits.append(split)
+                    rows.append(row)
+    if not images:
+        raise DatasetError(f"{path} holds no pictures in train/<expression>/ or test/<expression>/.")
+    return Dataset(np.stack(images), np.array(labels), np.array(splits), np.array(rows))
+
+
+def _split_and_row(name, split_of_folder):
+    named = NAMED_SPLIT.match(name)
+    if not named:
+        return split_of_folder, NO_ROW
+    split = next(split for split in SPLITS if split.lower() == named[1].lower())
+    return split, int(named[2]) if named[2] else NO_ROW
+
+
+def _read_face(file):
+    # imread cannot open every path on Windows; imdecode leaves the path to Python.
+    image = cv2.imdecode(np.fromfile(file, np.uint8), cv2.IMREAD_GRAYSCALE) if file.stat().st_size else None
+    if image is None:
+        raise DatasetError(f"{file} is not a picture.")
+    if image.shape != (FACE_SIZE, FACE_SIZE):
+        raise DatasetError(f"{file} is {image.shape[1]}×{image.shape[0]} pixels, not {FACE_SIZE}×{FACE_SIZE}.")
+    return image
+
+
+def load_votes(path, dataset):
+    """How ten people voted on each face of a dataset, from FER+ (Barsoum et al., ICMI 2016, arXiv:1608.01041).
+
+    The file is FER+'s own fer2013new.csv, a line for each row of fer2013.csv, or a CSV whose column `image` names
+    pictures such as Training_00012.png. Returns (n, 10) float32 counts, zeros for a face without votes.
+    Raises DatasetError.
+    """
+    try:
+        with open(path, newline="", encoding="utf-8") as file:
+            lines = list(csv.reader(file))[1:]
+        by_row = {}
+        for index, line in enumerate(lines):
+            named = NAMED_SPLIT.match(Path(line[0]).name)
+            by_row[int(named[2]) if named and named[2] else index] = [float(count) for count in line[-VOTE_COLUMNS:]]
+        no_votes = [0.0] * VOTE_COLUMNS
+        votes = np.array([by_row.get(row, no_votes) for row in dataset.rows.tolist()], np.float32)
+    except (OSError, ValueError, IndexError, csv.Error) as error:
+        raise DatasetError(f"{path} is no table of FER+ votes: {error}.") from error
+    if not votes.any():
+        raise DatasetError(f"{path} has no votes on these faces; their file names do not tell rows of fer2013.csv.")
+    return votes

@@ -1,0 +1,7 @@
+"""The program's version, as pyproject.toml has it."""
+
+import tomllib
+
+from paths import PYPROJECT
+
+VERSION: str = tomllib.loads(PYPROJECT.read_text(encoding="utf-8"))["project"]["version"]

@@ -1,0 +1,166 @@
+"""Finds the faces in every frame of a saved video, as fast as the machine allows."""
+
+import itertools
+import math
+import queue
+import threading
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack, closing, suppress
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from vision.annotate import Classifier, with_probabilities
+from vision.crop import crop_faces
+from vision.faces import DOUBLE_FACE, Face, FaceDetector, FaceFollower, as_box, halvings, overlaps
+from vision.opencv import cv2
+
+# A whole frame is searched when the picture has changed by so many grey levels, on average, since the last search, or
+# after a pause of so many frames. Faces smaller than a share of the frame's height take most of the time; where there
+# are none, they are not looked for each time.
+CHANGED = 6
+SHORTEST_PAUSE, LONGEST_PAUSE, LONGEST_WAIT = 3, 24, 0.9  # the last in seconds, within which a face is confirmed
+SMALL_FACE, SMALL_FACE_PAUSE = 0.1, 72
+SKETCH = (64, 36)  # pixels, of a frame, to tell change by
+FRAMES_AHEAD = 32  # that are decoded before they are needed
+
+
+@dataclass
+class AnnotatedFrame:
+    """A frame and the faces in it, with probabilities but not smoothed."""
+
+    image: np.ndarray  # (height, width, 3) uint8 BGR, or (height, width) grey; not drawn on
+    sizes: list[np.ndarray]  # its halvings: in grey, (height, width) uint8, then at half the size, and so on
+    moment: float  # seconds
+    faces: list[Face] = field(default_factory=list)
+
+
+def annotate_video(
+    frames: Iterable[tuple[np.ndarray, float]], model: Classifier, threads: bool = True
+) -> Iterator[AnnotatedFrame]:
+    """Yield an AnnotatedFrame for each frame of a video, none skipped.
+
+    frames: pairs of an image, in colour or grey, and its moment. Whole frames are searched a stretch ahead, and a face
+    that is found is traced back through its stretch to where it first was. threads: whether reading and searching have
+    threads of their own; with or without, and however fast the machine is, the same video gives the same result. What
+    `frames` raises is raised after the frames that came before it; without threads at once.
+    """
+    follower, detector = FaceFollower(), FaceDetector()
+    with ExitStack() as stack:
+        if threads:
+            submit = stack.enter_context(ThreadPoolExecutor(1)).submit
+            ahead = stack.enter_context(closing(_ReadAhead(frames)))
+            ready: Iterable[AnnotatedFrame] = ahead
+        else:
+            submit, ready = _done, itertools.starmap(_prepare, frames)
+        waiting: tuple[list[AnnotatedFrame], Future] | None = None
+        unsearched = SMALL_FACE_PAUSE  # frames since small faces were looked for
+        small = False  # whether there were any
+        for stretch in itertools.chain(_stretches(ready), [None]):
+            if stretch:
+                grey, unsearched = stretch[-1].sizes[0], unsearched + len(stretch)
+                if small or unsearched >= SMALL_FACE_PAUSE:
+                    search, unsearched = submit(detector.detect, grey), 0
+                else:
+                    search = submit(detector.detect, grey, SMALL_FACE)
+            if waiting:
+                current, found = waiting
+                _follow_stretch(follower, current, found.result())
+                small = any(face.box[3] < SMALL_FACE * len(current[-1].image) for face in current[-1].faces)
+                _classify_stretch(current, model)
+                yield from current
+            waiting = (stretch, search) if stretch else None
+        if threads:
+            ahead.check()
+
+
+def _done(work: Any, *arguments: Any) -> Future:
+    """A Future of work that is done at once."""
+    future: Future = Future()
+    future.set_result(work(*arguments))
+    return future
+
+
+def _prepare(image: np.ndarray, moment: float) -> AnnotatedFrame:
+    grey = image if image.ndim == 2 else cv2.cvtColor(image, cv2.COLOR_BGR2GRAY)
+    return AnnotatedFrame(image, halvings(grey), moment)
+
+
+class _ReadAhead:
+    """The frames of a video as AnnotatedFrames, which a thread gets ready before they are asked for."""
+
+    def __init__(self, frames: Iterable[tuple[np.ndarray, float]]) -> None:
+        self._ready: queue.Queue[AnnotatedFrame | None] = queue.Queue(FRAMES_AHEAD)
+        self._stop = threading.Event()
+        self._reader = ThreadPoolExecutor(1)
+        self._reading = self._reader.submit(self._read, frames)
+
+    def __iter__(self) -> Iterator[AnnotatedFrame]:
+        while frame := self._ready.get():
+            yield frame
+
+    def check(self) -> None:
+        """Raise what reading raised."""
+        self._reading.result()
+
+    def close(self) -> None:
+        """Stop reading."""
+        self._stop.set()
+        while not self._reading.done():  # it may wait for room
+            with suppress(queue.Empty):
+                self._ready.get(timeout=0.05)
+        self._reader.shutdown()
+
+    def _read(self, frames: Iterable[tuple[np.ndarray, float]]) -> None:
+        try:
+            for image, moment in frames:
+                self._ready.put(_prepare(image, moment))
+                if self._stop.is_set():
+                    return
+        finally:
+            self._ready.put(None)
+
+
+def _stretches(frames: Iterable[AnnotatedFrame]) -> Iterator[list[AnnotatedFrame]]:
+    """Cut a video into stretches of frames, the last of each of which is to be searched."""
+    stretch: list[AnnotatedFrame] = []
+    searched, searched_at = None, -math.inf
+    for frame in frames:
+        stretch.append(frame)
+        sketch = cv2.resize(frame.sizes[-1], SKETCH, interpolation=cv2.INTER_AREA)
+        changed = searched is None or cv2.norm(sketch, searched, cv2.NORM_L1) > CHANGED * sketch.size
+        pause = SHORTEST_PAUSE if changed else LONGEST_PAUSE
+        if frame.moment - searched_at >= LONGEST_WAIT or len(stretch) >= pause:
+            yield stretch
+            stretch, searched, searched_at = [], sketch, frame.moment
+    if stretch:
+        yield stretch
+
+
+def _follow_stretch(follower: FaceFollower, stretch: list[AnnotatedFrame], found: np.ndarray) -> None:
+    """Fill in the faces' numbers and boxes; found: the boxes (n, 4) in the last frame."""
+    *before, last = stretch
+    for frame in before:
+        frame.faces = follower.follow(frame.sizes, frame.moment)
+    last.faces = follower.follow(last.sizes, last.moment, found)
+    known = {face.number for frame in before for face in frame.faces}
+    before.reverse()
+    for face in last.faces:
+        if face.number in known:
+            continue
+        for frame, earlier in zip(before, follower.trace(face.box, (frame.sizes for frame in before))):
+            if earlier is None:
+                continue
+            if frame.faces and overlaps(earlier, [other.box for other in frame.faces]).max() > DOUBLE_FACE:
+                break
+            frame.faces.append(Face(face.number, as_box(earlier)))
+
+
+def _classify_stretch(stretch: list[AnnotatedFrame], model: Classifier) -> None:
+    """Fill in the faces' probabilities, with one call of the model for all of them."""
+    crops = np.concatenate([crop_faces(frame.sizes[0], [face.box for face in frame.faces]) for frame in stretch])
+    counts = np.cumsum([len(frame.faces) for frame in stretch])[:-1]
+    for frame, probabilities in zip(stretch, np.split(model.predict(crops), counts)):
+        frame.faces = with_probabilities(frame.faces, probabilities)

@@ -1,0 +1,165 @@
+"""Spreads jobs over the processes of this machine, or over a cluster of others, with Dask."""
+
+import itertools
+import logging
+import pickle
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import dask
+from dask.system import CPU_COUNT
+from distributed import Client, Future, LocalCluster, as_completed, wait
+
+from paths import ROOT
+from videos.job import Done, Job
+from videos.outputs import clear
+from videos.steps import Call, load_model, shared_steps
+from vision.source import SourceError
+
+KILLS_SURVIVED = 20  # workers that may die under a step before it is given up; another cluster has its own setting
+WAITING_FOR_EACH = 3  # jobs at the scheduler for each worker: enough that none is idle, few for any number of videos
+CONNECT_TIMEOUT = 10  # seconds
+DASK = {
+    "distributed.scheduler.allowed-failures": KILLS_SURVIVED,
+    # By default Dask's workers return freed memory to the system at once. Frames are megabytes each, and asking for it
+    # again would take a quarter of the time.
+    "distributed.nanny.pre-spawn-environ.MALLOC_TRIM_THRESHOLD_": None,
+    # Dask's profiler and ticks look at a worker 50 to 100 times a second, which takes 4 % of a core.
+    "distributed.worker.profile.enabled": False,
+    "distributed.admin.tick.interval": "500ms",
+}
+
+
+@contextmanager
+def connected(scheduler: str | None = None, workers: int | None = None) -> Iterator[Client]:
+    """A Client of the scheduler at that address, or of as many single-threaded processes as there are cores here.
+
+    Raises OSError where no scheduler answers.
+    """
+    if scheduler:
+        with Client(scheduler, timeout=CONNECT_TIMEOUT) as client:
+            yield client
+        return
+    with (
+        dask.config.set(DASK),
+        LocalCluster(
+            n_workers=workers or CPU_COUNT,
+            threads_per_worker=1,
+            host="127.0.0.1",
+            dashboard_address="127.0.0.1:0",
+            silence_logs=logging.CRITICAL,  # what went wrong is in each job's outcome
+        ) as cluster,
+        Client(cluster) as client,
+    ):
+        _prepare_workers(client)
+        yield client
+
+
+def _prepare_workers(client: Client) -> None:
+    """Have each worker load the network: all at once, while the machine has nothing else to do."""
+    caller, step = _caller(str(ROOT)), pickle.dumps((load_model, ()))
+    wait([client.submit(caller, step, pure=False, workers=worker) for worker in client.nthreads()])
+
+
+def _caller(root: str) -> Callable[[bytes], tuple[Any, str]]:
+    def call(
+        step: bytes,
+    ) -> tuple[Any, str]:  # Dask sends a nested function whole; another would need to be found there
+        import pickle
+        import sys
+
+        if root not in sys.path:
+            sys.path.insert(0, root)
+        from distributed import get_worker
+
+        from vision.opencv import cv2
+
+        cv2.setNumThreads(1)  # the workers share the machine
+        function, arguments = pickle.loads(step)
+        return function(*arguments), get_worker().address
+
+    return call
+
+
+class _Running:
+    """A job under way."""
+
+    def __init__(self, job: Job) -> None:
+        self.job, self.steps = job, shared_steps(job)
+        self.share, self.frames = 0.0, 0  # of the job that is done, and frames analysed
+        self.workers: dict[Call | None, str] = {}  # addresses, by the call that was done there
+
+
+class _Run:
+    """The jobs of one call of `run`, as they go through the cluster."""
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+        self._caller = _caller(str(ROOT))
+        self._futures = as_completed()
+        self._places: dict[Future, tuple[_Running, Call]] = {}
+
+    def __bool__(self) -> bool:
+        return bool(self._places)
+
+    def advance(self, running: _Running, done: tuple[Call, Any] | None = None) -> Done | Exception | None:
+        """Hand out a job's next calls. done: one of its calls and the result. Returns the job's outcome, or None."""
+        try:
+            calls = running.steps.send(done) if done else next(running.steps)
+        except StopIteration as end:
+            return end.value
+        except SourceError as error:
+            return error
+        for call in calls:
+            # As bytes, since a scheduler elsewhere would unpack them, and has none of these modules.
+            step, worker = pickle.dumps((call.function, call.arguments)), running.workers.pop(call.after, None)
+            where = {"workers": worker, "allow_other_workers": True} if worker else {}
+            priority = 2 if call.urgent else bool(call.after)
+            future = self._client.submit(self._caller, step, pure=False, priority=priority, **where)
+            self._places[future] = running, call
+            self._futures.add(future)
+        return None
+
+    def next(self) -> tuple[_Running, Call, Done | Exception | None]:
+        """Wait for a call to be done, and hand out what follows. Returns its job, itself, and the job's outcome."""
+        while (future := next(self._futures)) not in self._places:
+            pass  # of a job that has failed
+        running, call = self._places.pop(future)
+        outcome = future.exception()
+        if outcome is None:
+            result, running.workers[call] = future.result()
+            outcome = self.advance(running, (call, result))
+        if isinstance(outcome, Exception):
+            self._drop(running)
+        return running, call, outcome
+
+    def _drop(self, running: _Running) -> None:
+        """Cancel the other calls of a job that has failed, and remove what is not whole of it."""
+        for other in [other for other, (owner, _) in self._places.items() if owner is running]:
+            del self._places[other]
+            other.cancel()
+        clear(running.job)
+
+
+def run(client: Client, jobs: Iterable[Job]) -> Iterator[tuple[Job, float, int, Done | Exception | None]]:
+    """Do the jobs. Yields (job, share, frames, outcome) whenever a step is done.
+
+    share: of the job that this step was, 0..1. frames: how many it analysed. outcome: None while there is more to
+    do, and at last a Done, or the exception that ended the job. A step whose worker was killed is done again.
+    """
+    jobs, under_way = iter(jobs), _Run(client)
+    for job in itertools.islice(jobs, WAITING_FOR_EACH * max(1, sum(client.nthreads().values()))):
+        under_way.advance(_Running(job))
+    while under_way:
+        running, call, outcome = under_way.next()
+        share, frames = call.share, call.frames
+        if isinstance(outcome, Done):
+            share, frames = 1 - running.share, outcome.frames - running.frames
+        elif outcome:
+            share, frames = 1 - running.share, 0
+        running.share += share
+        running.frames += frames
+        yield running.job, share, frames, outcome
+        if outcome and (job := next(jobs, None)):
+            under_way.advance(_Running(job))

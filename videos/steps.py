@@ -1,0 +1,244 @@
+"""The steps from a saved video or picture to its outputs, in the order in which they have to be done.
+
+Each step is a function of what it is given, so that the steps of one video can run in several processes, and any of
+them again where a process was killed. `video_steps` has their order, for this process and for a cluster alike.
+"""
+
+import functools
+import itertools
+import os
+import tempfile
+from collections.abc import Callable, Generator, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from model import FacialExpressionModel
+from videos.annotate_video import annotate_video
+from videos.frame_cache import FrameCache
+from videos.job import Done, Job
+from videos.outputs import COMMENT, make_room, piece, publish, unfinished, work_folder
+from videos.table import WRITERS, Found, Joiner, concatenate, gather, to_rows
+from videos.timeline import draw_timeline
+from videos.video_file import Recording, Segment, grey, join_pieces, planes, read, scan, write_piece
+from vision.annotate import find_in_picture
+from vision.draw import draw_faces, draw_on_planes
+from vision.opencv import cv2
+from vision.source import SourceError, read_picture
+
+JPEG_QUALITY = 90
+STEP_SHARE = 0.45  # of a job that is shared out: the search for faces, and the drawing
+_frames = FrameCache()
+
+
+@dataclass(frozen=True, eq=False)
+class Call:
+    """A step of a job, to be called in any process."""
+
+    function: Callable[..., Any]
+    arguments: tuple[Any, ...]
+    frames: int = 0  # that it analyses
+    share: float = 0.0  # of the job, 0..1
+    after: "Call | None" = None  # prefer the worker that ran this call; it still has the frames
+    urgent: bool = False  # others wait for it, or it takes longer than they do
+
+
+Steps = Generator[list[Call], tuple[Call, Any], Any]  # what it yields, is sent, and returns; see video_steps
+
+
+@functools.cache
+def _model(threads: int | None) -> FacialExpressionModel:
+    return FacialExpressionModel(many=True, threads=threads)
+
+
+def load_model() -> None:
+    """Load the model of a worker, which takes time, so that no step waits for it."""
+    _model(1)
+
+
+def find(
+    job: Job,
+    recording: Recording,
+    segment: Segment,
+    threads: bool = False,
+    advance: Callable[[], None] | None = None,
+) -> tuple[Found, int, str | None]:
+    """Find the faces of a segment; their numbers count from 1 in each segment, and nothing is smoothed.
+
+    threads: whether to use more than one. advance: is called after each frame. Returns the faces, how many frames
+    there were, and the key of those frames in this process' FrameCache, or None.
+    """
+    numbers: list[int] = []
+    key = _frames.begin() if job.annotated else None
+
+    def frames() -> Iterator[tuple[np.ndarray, float]]:
+        for frame in read(recording, segment, job.every, threads=2 if threads else 1):
+            numbers.append(frame.number)
+            yield grey(frame.picture), recording.time(frame.timestamp)
+            if key:
+                _frames.add(key, frame)
+            if advance:
+                advance()
+
+    annotated = annotate_video(frames(), _model(None if threads else 1), threads)
+    found = gather((numbers[index], frame.moment, frame.faces) for index, frame in enumerate(annotated))
+    return found, len(numbers), key
+
+
+def draw(
+    job: Job,
+    recording: Recording,
+    segment: Segment,
+    found: Found,
+    key: str | None = None,
+    threads: bool = False,
+    advance: Callable[[], None] | None = None,
+) -> None:
+    """Write a segment with its faces drawn to its piece. found: its faces, joined. The others: see find."""
+    rows = found.by_frame()
+
+    def drawn() -> Iterator[tuple[np.ndarray, int]]:
+        for frame in _frames.take(key) or read(recording, segment, job.every, threads=2 if threads else 1):
+            image = planes(frame.picture)
+            if frame.number in rows:
+                draw_on_planes(image, found.faces(rows[frame.number]))
+            yield image, frame.timestamp
+            if advance:
+                advance()
+
+    made = piece(job, segment.first)
+    with tempfile.NamedTemporaryFile(dir=work_folder(job), suffix=made.suffix, delete=False) as partly:
+        write_piece(partly.name, recording, drawn(), threads=2 if threads else 1)
+    os.replace(partly.name, made)
+
+
+def write_table_and_timeline(job: Job, recording: Recording, found: Found, frames: int) -> None:
+    """Write the table and the timeline, where they are wanted, for publish to name. frames: that were analysed."""
+    if job.timeline:
+        last = recording.segments[-1]
+        seconds = (recording.time(last.timestamps[-1]) if last.timestamps else 0) + float(1 / recording.rate)
+        draw_timeline(unfinished(job, job.timeline), found, job.name, frames, seconds)
+    if job.table:
+        WRITERS[job.table.suffix[1:]](unfinished(job, job.table), to_rows(found, job.name))
+
+
+def finish(job: Job, recording: Recording, found: Found, frames: int) -> Done:
+    """Join the pieces, and give the outputs their names.
+
+    Where a process was killed at this, another does it again: what has its name by then is left as it is.
+    """
+    pieces = [piece(job, segment.first) for segment in recording.segments if job.annotated]
+    if job.annotated and all(each.exists() for each in pieces):
+        pieces = [each for each in pieces if each.stat().st_size]
+        join_pieces(pieces, recording, unfinished(job, job.annotated), COMMENT)
+    publish(job)
+    expected = -(-recording.frames // job.every)
+    lost = recording.missing + max(0, expected - frames) * job.every
+    note = f"{lost} of its frames are missing or damaged." if lost else None
+    return Done(frames, len(np.unique(found.numbers)), note)
+
+
+def video_steps(job: Job, recording: Recording) -> Steps:
+    """A video's steps: a generator of lists of Calls that can be made now, in any order and any process.
+
+    Whenever one is done, it is sent that Call and its result, until it returns Done and the table.Found. What a step
+    raises, or this itself (SourceError), ends the job.
+    """
+    segments = recording.segments
+    finding = [
+        Call(find, (job, recording, each), len(each.timestamps or ()) // job.every, STEP_SHARE / len(segments))
+        for each in segments
+    ]
+    joiner = Joiner(float(job.every / recording.rate))
+    results: dict[int, tuple[Found, int, str | None]] = {}
+    parts: list[Found] = []
+    frames, calls, left = 0, finding, len(finding)
+    while left:
+        call, result = yield calls
+        calls, left = [], left - 1
+        if call.function is not find:
+            continue
+        results[finding.index(call)] = result
+        while len(parts) in results:  # a segment is joined, and can be drawn, when all before it are
+            index = len(parts)
+            part, count, key = results.pop(index)
+            parts.append(joiner.add(part))
+            frames += count
+            if job.annotated:
+                arguments = (job, recording, segments[index], parts[index], key)
+                calls.append(Call(draw, arguments, share=finding[index].share, after=finding[index]))
+            if len(parts) == len(segments):
+                found = _whole(job, parts, frames)
+                calls.append(Call(write_table_and_timeline, (job, recording, found, frames), urgent=True))
+        left += len(calls)
+    _, done = yield [Call(finish, (job, recording, found, frames), urgent=True)]
+    return done, found
+
+
+def _whole(job: Job, parts: list[Found], frames: int) -> Found:
+    if not frames:
+        raise SourceError(f"{job.path} is not a video that can be played; none of its frames can be decoded.")
+    return concatenate(parts)
+
+
+def begin(job: Job) -> Done | Recording:
+    """Do a short job, of one segment, and return Done; of a long one only the Recording, to share out its segments."""
+    if not job.is_picture:
+        recording = scan(job.path)
+        if len(recording.segments) > 1:
+            make_room(job)
+            return recording
+    return do(job, threads=False)[0]
+
+
+def shared_steps(job: Job) -> Steps:
+    """As video_steps, with a first Call that does a short job whole, for a cluster. It returns Done alone."""
+    _, outcome = yield [Call(begin, (job,))]
+    if isinstance(outcome, Done):
+        return outcome
+    done, _ = yield from video_steps(job, outcome)
+    return done
+
+
+def do(job: Job, threads: bool = True, report: Callable[[float], None] | None = None) -> tuple[Done, Found]:
+    """The whole job in this process. Returns Done and the faces. Raises SourceError.
+
+    report: is called again and again with the share of the job that is done, 0..1.
+    """
+    make_room(job)
+    if job.is_picture:
+        return _do_picture(job)
+    recording = scan(job.path)
+    steps = video_steps(job, recording)
+    count, passes = itertools.count(1), 2 if job.annotated else 1
+    expected = max(1, passes * recording.frames // job.every)
+
+    def advance() -> None:
+        if report:
+            report(min(1.0, next(count) / expected))
+
+    waiting = next(steps)
+    try:
+        while True:
+            call = waiting[0]
+            options = {"threads": threads, "advance": advance} if call.function in (find, draw) else {}
+            # What follows from a call comes first: the frames to be drawn are still in memory.
+            waiting = steps.send((call, call.function(*call.arguments, **options))) + waiting[1:]
+    except StopIteration as end:
+        return end.value
+
+
+def _do_picture(job: Job) -> tuple[Done, Found]:
+    image = read_picture(job.path)
+    faces = find_in_picture(image, _model(None))
+    found = gather([(0, 0.0, faces)])
+    if job.annotated:
+        draw_faces(image, faces)
+        picture = Image.fromarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB))
+        picture.save(unfinished(job, job.annotated), "JPEG", quality=JPEG_QUALITY, comment=COMMENT)
+    if job.table:
+        WRITERS[job.table.suffix[1:]](unfinished(job, job.table), to_rows(found, job.name))
+    publish(job)
+    return Done(1, len(found)), found

@@ -1,0 +1,1 @@
+"""From a source to drawn faces; knows nothing of HTTP, of files to write, or of Keras."""

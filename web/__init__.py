@@ -1,0 +1,1 @@
+"""HTTP: the Flask app, its routes, who may use it, viewers, uploads and live recordings."""

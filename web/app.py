@@ -1,0 +1,61 @@
+"""The Flask app: its parts, put together."""
+
+import shutil
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from flask import Flask
+
+from camera import VideoCamera
+from paths import STATIC, TEMPLATES
+from web.access import OWN_NAMES, restrict_access
+from web.browser_cameras import BrowserCameras
+from web.errors import answer_errors_as_json
+from web.live_recording import LiveRecording
+from web.live_routes import LiveView, live_routes
+from web.pictures import MOST_BYTES, PictureReader
+from web.prometheus import prometheus_routes
+from web.upload_routes import upload_routes
+from web.video_queue import VideoQueue
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What runs for an app, and ends with it."""
+
+    videos: VideoQueue
+    recording: LiveRecording
+    folder: Path  # of all that they store
+
+
+def create_app(
+    video: VideoCamera, note: str | None = None, names: Sequence[str] = OWN_NAMES, token: str | None = None
+) -> Flask:
+    """The Flask app that shows a VideoCamera.
+
+    note: a sentence for the page. names, token: see restrict_access. close_app ends what it runs.
+    """
+    app = Flask(__name__, template_folder=str(TEMPLATES), static_folder=str(STATIC))
+    app.config["MAX_CONTENT_LENGTH"] = app.config["MAX_FORM_MEMORY_SIZE"] = MOST_BYTES
+    restrict_access(app, names, token)
+    answer_errors_as_json(app)
+    folder = Path(tempfile.mkdtemp(prefix="expressions-"))
+    for name in ("videos", "recording"):
+        (folder / name).mkdir()
+    videos, recording = VideoQueue(folder / "videos"), LiveRecording(video, folder / "recording")
+    app.extensions["expressions"] = Parts(videos, recording, folder)
+    pictures, cameras, view = PictureReader(video.model), BrowserCameras(video.model), LiveView(video, recording)
+    app.register_blueprint(live_routes(view, note))
+    app.register_blueprint(upload_routes(pictures, cameras, videos))
+    app.register_blueprint(prometheus_routes(view.status, videos, cameras))
+    return app
+
+
+def close_app(app: Flask) -> None:
+    """End what an app runs, and delete what it stored."""
+    parts: Parts = app.extensions["expressions"]
+    parts.videos.close()
+    parts.recording.close()
+    shutil.rmtree(parts.folder, ignore_errors=True)

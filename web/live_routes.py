@@ -1,0 +1,157 @@
+"""The page and its live view: the picture, what it shows, its settings, its source, and recording it."""
+
+import json
+from contextlib import closing
+from functools import partial
+from typing import Any
+
+from flask import Blueprint, Response, jsonify, render_template, request
+from flask.typing import ResponseReturnValue
+
+from camera import Shot, VideoCamera
+from paths import OPENAPI
+from version import VERSION
+from vision.expressions import EMOTIONS
+from vision.source import Source, find_webcams, is_stream, source_name
+from web.downloads import send_output
+from web.errors import RequestError
+from web.faces_json import shot_to_json
+from web.live_recording import LiveRecording
+from web.server import MAX_VIEWERS
+from web.viewers import Viewers, plain_part
+
+EVENT_PERIOD = 0.1  # seconds from one event to the next; bars need not move at the picture's rate
+
+
+class LiveView:
+    """A VideoCamera and everyone who watches it."""
+
+    def __init__(self, video: VideoCamera, recording: LiveRecording) -> None:
+        """recording: of the same VideoCamera."""
+        self.video, self.recording = video, recording
+        self.first_source = video.source  # which may be a file, and can be chosen again
+        self.pictures = Viewers(video.shots)
+        self.plain_pictures = Viewers(partial(video.shots, plain=True), plain_part)
+        self.events = Viewers(video.shots, self._event, b"", EVENT_PERIOD)
+
+    def status(self) -> dict[str, Any]:
+        """What /state answers: a dict for JSON."""
+        pages = max(len(self.pictures) + len(self.plain_pictures), len(self.events))  # a page is among both
+        return self.video.state() | {
+            "viewers": pages + self.recording.is_recording(),
+            "recording": self.recording.state(),
+            "version": VERSION,
+        }
+
+    def choices(self) -> dict[str, Source]:
+        """What can be watched without an address: what the page calls it, and the source."""
+        webcams: dict[str, Source] = {f"camera {index}: {name}": index for index, name in find_webcams().items()}
+        return {source_name(self.first_source): self.first_source, source_name("demo"): "demo"} | webcams
+
+    def _event(self, shot: Shot) -> bytes:
+        return f"data: {json.dumps(self.status() | shot_to_json(shot))}\n\n".encode()
+
+
+def live_routes(view: LiveView, note: str | None) -> Blueprint:
+    """note: a sentence for the page."""
+    routes = Blueprint("live", __name__)
+    _add_page(routes, view, note)
+    _add_streams(routes, view)
+    _add_controls(routes, view)
+    _add_recording(routes, view.recording)
+    return routes
+
+
+def _add_page(routes: Blueprint, view: LiveView, note: str | None) -> None:
+    @routes.get("/")
+    def index() -> ResponseReturnValue:
+        return render_template("index.html", note=note, state=view.video.state(), emotions=EMOTIONS)
+
+    @routes.get("/openapi.json")
+    def openapi() -> ResponseReturnValue:
+        description = json.loads(OPENAPI.read_text(encoding="utf-8"))
+        description["info"]["version"] = VERSION
+        return jsonify(description)
+
+    @routes.get("/healthz")
+    def healthz() -> ResponseReturnValue:
+        return "ok\n", 200, {"Content-Type": "text/plain"}
+
+
+def _add_streams(routes: Blueprint, view: LiveView) -> None:
+    @routes.get("/video_feed")
+    def video_feed() -> ResponseReturnValue:
+        viewers = view.plain_pictures if _is_plain() else view.pictures
+        return _stream(viewers, "multipart/x-mixed-replace; boundary=frame")
+
+    @routes.get("/events")
+    def events() -> ResponseReturnValue:
+        return _stream(view.events, "text/event-stream")
+
+    @routes.get("/snapshot.jpg")
+    def snapshot() -> ResponseReturnValue:
+        with closing(view.video.shots(_is_plain())) as shots:
+            shot = next(shots)
+        return Response(shot.plain if _is_plain() else shot.jpeg, 200, {"Cache-Control": "no-store"}, "image/jpeg")
+
+    @routes.get("/state")
+    def state() -> ResponseReturnValue:
+        return jsonify(view.status())
+
+
+def _is_plain() -> bool:
+    """Whether nothing is to be drawn on the picture."""
+    return "plain" in request.args
+
+
+def _stream(viewers: Viewers, mimetype: str) -> ResponseReturnValue:
+    if len(viewers) >= MAX_VIEWERS:
+        return jsonify(error="Too many viewers; try again in a moment."), 503, {"Retry-After": "5"}
+    connection = request.environ.get("werkzeug.socket")  # None under another server
+    body = viewers.serve(connection) if connection and not request.is_secure else viewers.in_thread()
+    return Response(body, 200, {"Cache-Control": "no-store"}, mimetype)
+
+
+def _add_controls(routes: Blueprint, view: LiveView) -> None:
+    @routes.post("/settings")
+    def settings() -> ResponseReturnValue:
+        wanted, known = request.get_json(silent=True), view.video.settings
+        if not isinstance(wanted, dict) or not all(
+            name in known and isinstance(value, bool) for name, value in wanted.items()
+        ):
+            raise RequestError(f"Send a JSON object with true or false for any of {', '.join(known)}.", 400)
+        view.video.change_settings(wanted)
+        return jsonify(view.video.settings)
+
+    @routes.get("/sources")
+    def sources() -> ResponseReturnValue:
+        return jsonify(sources=list(view.choices()))
+
+    @routes.post("/source")
+    def source() -> ResponseReturnValue:
+        body = request.get_json(silent=True)
+        wanted = body.get("source") if isinstance(body, dict) else None
+        known = view.choices()
+        if not isinstance(wanted, str) or not (wanted in known or is_stream(wanted)):
+            raise RequestError(
+                "Send an address that begins with http, https or rtsp, or one of the names that /sources lists.", 400
+            )
+        view.video.watch(known.get(wanted, wanted))
+        return jsonify(view.status())
+
+
+def _add_recording(routes: Blueprint, recording: LiveRecording) -> None:
+    @routes.post("/recording")
+    def start_recording() -> ResponseReturnValue:
+        wanted = request.get_json(silent=True)
+        recording.start(bool(isinstance(wanted, dict) and wanted.get("video")))
+        return jsonify(recording.state()), 201
+
+    @routes.delete("/recording")
+    def stop_recording() -> ResponseReturnValue:
+        recording.stop()
+        return jsonify(recording.state())
+
+    @routes.get("/recording/<name>")
+    def recorded(name: str) -> ResponseReturnValue:
+        return send_output(recording.output(name), f"session.{name.rpartition('.')[2]}")

@@ -1,0 +1,67 @@
+"""Pictures, videos and frames that people send to be analysed."""
+
+from pathlib import Path
+
+from flask import Blueprint, abort, jsonify, request
+from flask.typing import ResponseReturnValue
+from werkzeug.utils import secure_filename
+
+from videos.table import read_columns
+from web.browser_cameras import BrowserCameras
+from web.downloads import send_output
+from web.errors import RequestError
+from web.faces_json import faces_to_json
+from web.pictures import PictureReader
+from web.video_queue import MOST_VIDEO_BYTES, VideoQueue
+
+
+def upload_routes(pictures: PictureReader, cameras: BrowserCameras, videos: VideoQueue) -> Blueprint:
+    """Routes that analyse what is sent: pictures at once, frames of a browser's camera, videos in their turn."""
+    routes = Blueprint("uploads", __name__)
+    _add_pictures(routes, pictures, cameras)
+    _add_videos(routes, videos)
+    return routes
+
+
+def _add_pictures(routes: Blueprint, pictures: PictureReader, cameras: BrowserCameras) -> None:
+    @routes.post("/api/predict")
+    def predict() -> ResponseReturnValue:
+        files = [(file.filename or name, file.read()) for name, file in request.files.items(multi=True)]
+        if not files and request.mimetype.startswith("image/"):
+            files = [("picture", request.get_data())]
+        if not files:
+            raise RequestError("Send a picture as the body, with its content type, or several as a form's files.", 400)
+        return jsonify(images=[{"name": name, "faces": faces_to_json(pictures.read(data))} for name, data in files])
+
+    @routes.post("/api/frames/<page>")
+    def browser_frame(page: str) -> ResponseReturnValue:
+        size, faces = cameras.analyze(page[:64], request.get_data())
+        return jsonify(size=size, faces=faces_to_json(faces))
+
+
+def _add_videos(routes: Blueprint, videos: VideoQueue) -> None:
+    @routes.post("/videos")
+    def add_video() -> ResponseReturnValue:
+        request.max_content_length = MOST_VIDEO_BYTES
+        name = request.args.get("name", "video")[:200]
+        return jsonify(videos.add(name, request.stream).state()), 202
+
+    @routes.get("/videos/<id>")
+    def video_state(id: str) -> ResponseReturnValue:
+        upload = videos.find(id) or abort(404)
+        return jsonify(upload.state())
+
+    @routes.delete("/videos/<id>")
+    def remove_video(id: str) -> ResponseReturnValue:
+        return ("", 204) if videos.remove(id) else abort(404)
+
+    @routes.get("/videos/<id>/table.json")
+    def table(id: str) -> ResponseReturnValue:
+        path = videos.output(id, "table.csv") or abort(404)
+        return jsonify(read_columns(path))
+
+    @routes.get("/videos/<id>/<name>")
+    def output(id: str, name: str) -> ResponseReturnValue:
+        upload = videos.find(id) or abort(404)
+        stem = Path(secure_filename(upload.name)).stem or "video"
+        return send_output(videos.output(id, name), f"{stem}_{name}")

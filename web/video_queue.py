@@ -1,0 +1,197 @@
+"""Videos that pages upload: stored in a temporary folder, analysed one after another, and deleted again."""
+
+import secrets
+import shutil
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+from vision.source import SourceError
+from web.child_process import Crashed, Stopped, run_in_child
+from web.errors import RequestError
+
+MOST_VIDEO_BYTES = 2 * 1024**3  # of one
+MOST_STORED_BYTES = 8 * 1024**3  # of all, with what is made of them
+MOST_UPLOADS = 32
+KEPT_FOR = 24 * 3600  # seconds
+CHECK_EVERY = 60.0  # seconds
+CHUNK = 1 << 20  # bytes
+# What the files of a video begin with: (offset, bytes). See "magic" of file(1).
+BEGINNINGS = [
+    *((4, kind) for kind in (b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip")),  # MP4, MOV, 3GP
+    (0, b"\x1a\x45\xdf\xa3"),  # Matroska, WebM
+    (8, b"AVI "),
+    (0, b"OggS"),
+    (0, b"FLV\x01"),
+    (0, b"\x30\x26\xb2\x75\x8e\x66\xcf\x11"),  # WMV
+    (0, b"\x00\x00\x01\xba"),  # MPEG
+    (0, b"\x47\x40"),  # MPEG-TS
+]
+# What the page calls the outputs, and what videos.job calls them.
+OUTPUTS = {"video.mp4": "video_annotated.mp4", "table.csv": "video.csv", "timeline.png": "video.png"}
+
+
+@dataclass(eq=False)
+class Upload:
+    """An uploaded video."""
+
+    id: str  # which nobody else can guess
+    name: str  # of the file, as the page sent it
+    folder: Path
+    came: float  # time.monotonic()
+    status: str = "coming"  # then queued, analysing, and at last done or failed
+    share: float = 0.0  # of the analysis that is done
+    problem: str | None = None  # a sentence
+    deleted: bool = False
+
+    @property
+    def path(self) -> Path:
+        """Where the video lies."""
+        return self.folder / "video"
+
+    def state(self) -> dict[str, Any]:
+        """What the page shows, as a dict for JSON."""
+        return {"id": self.id, "name": self.name, "status": self.status, "share": self.share, "problem": self.problem}
+
+
+def analyze_upload(path: Path, name: str, report: Callable[[float], None]) -> str | None:
+    """Analyse the video at the path, with all outputs beside it. Returns a sentence on what is wrong with it, or None.
+
+    Raises SourceError.
+    """
+    from videos.job import Job
+    from videos.steps import do  # here, so that the server itself need not load it
+
+    done, _ = do(Job(path, name, str(path), True, "csv", True), report=report)
+    return done.note
+
+
+class VideoQueue:
+    """The uploaded videos. Safe to call from any thread."""
+
+    def __init__(self, folder: Path) -> None:
+        """folder: an existing one, for nothing else."""
+        self._folder = folder
+        self._uploads: dict[str, Upload] = {}  # by id
+        self._closed = False
+        self._changed = threading.Condition()  # guards the above, and tells the thread of it
+        self._thread: threading.Thread | None = None
+
+    def add(self, name: str, stream: IO[bytes]) -> Upload:
+        """Store a video from a stream of bytes, to be analysed when its turn comes.
+
+        Raises RequestError.
+        """
+        upload = Upload(secrets.token_urlsafe(16), name, self._folder / secrets.token_hex(8), time.monotonic())
+        self._expire()
+        with self._changed:
+            if len(self._uploads) >= MOST_UPLOADS:
+                raise RequestError("There are too many videos already; try again later.", 503)
+            self._uploads[upload.id] = upload
+        try:
+            upload.folder.mkdir()
+            self._store(stream, upload.path)
+        except BaseException:
+            self.remove(upload.id)
+            raise
+        with self._changed:
+            upload.status = "queued"
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._work, daemon=True)
+                self._thread.start()
+            self._changed.notify()
+        return upload
+
+    def find(self, id: str) -> Upload | None:
+        """The Upload, or None."""
+        return self._uploads.get(id)
+
+    def output(self, id: str, name: str) -> Path | None:
+        """The file of that name, one of OUTPUTS, of a finished upload; or None."""
+        upload = self.find(id)
+        if upload is None or upload.status != "done" or name not in OUTPUTS:
+            return None
+        return upload.folder / OUTPUTS[name]
+
+    def remove(self, id: str) -> bool:
+        """Delete an upload and all that was made of it. Returns whether it was there."""
+        with self._changed:
+            upload = self._uploads.pop(id, None)
+            if upload:
+                upload.deleted = True
+        if upload and upload.status != "analysing":  # else the thread does
+            shutil.rmtree(upload.folder, ignore_errors=True)
+        return upload is not None
+
+    def close(self) -> None:
+        """Delete all uploads, and end."""
+        with self._changed:
+            self._closed = True
+            self._changed.notify()
+        for id in list(self._uploads):
+            self.remove(id)
+        if self._thread:
+            self._thread.join(1)
+
+    def waiting(self) -> int:
+        """How many have not been analysed yet."""
+        return sum(upload.status in ("queued", "analysing") for upload in list(self._uploads.values()))
+
+    def _store(self, stream: IO[bytes], path: Path) -> None:
+        room = min(MOST_VIDEO_BYTES, MOST_STORED_BYTES - self._stored())
+        with open(path, "wb") as file:
+            chunk = stream.read(CHUNK)
+            if not any(chunk[offset:].startswith(magic) for offset, magic in BEGINNINGS):
+                raise RequestError("This file can't be read as a video; send MP4, MOV, WebM, MKV or AVI.", 415)
+            while chunk:
+                room -= len(chunk)
+                if room < 0:
+                    raise RequestError(
+                        f"Send videos of at most {MOST_VIDEO_BYTES // 1024**3} GB, a few at a time.", 413
+                    )
+                file.write(chunk)
+                chunk = stream.read(CHUNK)
+
+    def _stored(self) -> int:
+        return sum(path.stat().st_size for path in self._folder.rglob("*") if path.is_file())
+
+    def _expire(self) -> None:
+        for upload in list(self._uploads.values()):
+            if time.monotonic() - upload.came > KEPT_FOR:
+                self.remove(upload.id)
+
+    def _work(self) -> None:
+        """Analyse what is queued, one at a time."""
+        while not self._closed:
+            with self._changed:
+                upload = next((each for each in self._uploads.values() if each.status == "queued"), None)
+                if upload:
+                    upload.status = "analysing"
+                else:
+                    self._changed.wait(CHECK_EVERY)
+            if upload:
+                self._analyze(upload)
+            self._expire()
+
+    def _analyze(self, upload: Upload) -> None:
+        def report(share: float) -> None:
+            upload.share = share
+
+        def wanted() -> bool:
+            return not (upload.deleted or self._closed)
+
+        try:
+            upload.problem = run_in_child(analyze_upload, upload.path, upload.name, wanted=wanted, report=report)
+            upload.share, upload.status = 1.0, "done"
+        except Stopped:
+            pass
+        except Crashed:
+            upload.problem, upload.status = "The analysis crashed; the video may be damaged.", "failed"
+        except Exception as error:  # whatever a damaged video causes, the page says so, and the next has its turn
+            reason = str(error) if isinstance(error, SourceError) else f"It cannot be analysed ({error!r})."
+            upload.problem, upload.status = reason.replace(str(upload.path), upload.name), "failed"
+        if not wanted():
+            shutil.rmtree(upload.folder, ignore_errors=True)
