@@ -1,4 +1,5 @@
-// Asks the server for something: what it answers, or an Error with a sentence for the person.
+// Sends a request to the server. Returns the JSON of the answer, null where there is none, or throws an Error whose
+// message is a sentence to show.
 export async function ask(path, method = "GET", body = undefined) {
   const options = { method };
   if (body instanceof Blob) {
@@ -11,11 +12,11 @@ export async function ask(path, method = "GET", body = undefined) {
   try {
     response = await fetch(path, options);
   } catch {
-    throw new Error("The server does not answer.");
+    throw new Error("The server is not responding.");
   }
   if (response.status === 204) return null;
   const answer = await response.json().catch(() => ({}));
-  if (!response.ok) throw new Error(answer.error ?? `The server answers with ${response.status}.`);
+  if (!response.ok) throw new Error(answer.error ?? `The server answered with error ${response.status}.`);
   return answer;
 }
 

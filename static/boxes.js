@@ -1,4 +1,4 @@
-// Boxes and labels drawn over a picture in the page, as the server draws them on its own.
+// Draws boxes and labels over a picture in the page, in the same style as vision/draw.py on the live picture.
 import { colourOf } from "./faces.js";
 
 export function drawBoxes(context, faces, mirrored = false) {
@@ -13,7 +13,7 @@ export function drawBoxes(context, faces, mirrored = false) {
     context.strokeStyle = context.fillStyle = colourOf(face);
     context.strokeRect(left, y, w, h);
     if (!label) continue;
-    const text = `${face} ${label} ${Math.round(100 * emotions[label.toLowerCase()])} %`;
+    const text = `${face} ${label} ${Math.round(100 * emotions[label.toLowerCase()])}%`;
     const top = Math.max(y, size * 1.3);
     context.fillRect(left, top - size * 1.3, context.measureText(text).width + size / 2, size * 1.3);
     context.fillStyle = "white";

@@ -1,4 +1,4 @@
-// Choosing what all who watch see: this machine's cameras, the demo, an address.
+// Chooses the live source for everyone: a camera of the server's machine, the demo, or a network camera's address.
 import { ask, byId, say } from "./ask.js";
 
 const place = byId("sources");

@@ -1,5 +1,5 @@
-// The probabilities of each face as bars, in the face's colour.
-const FACE_COLOURS = ["#be6900", "#1e50aa", "#147846", "#a01e8c", "#be3232", "#006e78"]; // as on the picture
+// Shows each face's probabilities as bars, in the face's colour, which is also that of its box.
+const FACE_COLOURS = ["#be6900", "#1e50aa", "#147846", "#a01e8c", "#be3232", "#006e78"]; // as in expressions.py
 
 const template = document.getElementById("face");
 
@@ -37,7 +37,7 @@ export class Faces {
     card.querySelectorAll("dd").forEach((row, index) => {
       const value = values[index] ?? 0;
       row.firstElementChild.value = value;
-      row.lastElementChild.textContent = `${Math.round(100 * value)} %`;
+      row.lastElementChild.textContent = `${Math.round(100 * value)}%`;
     });
   }
 }

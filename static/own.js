@@ -1,4 +1,4 @@
-// This browser's own camera: its frames go to the server one at a time, and the faces come back.
+// This browser's own camera: sends its frames to the server one at a time, and shows the faces that it answers with.
 import { ask, byId } from "./ask.js";
 import { drawBoxes } from "./boxes.js";
 import { Faces } from "./faces.js";
@@ -6,12 +6,12 @@ import { Faces } from "./faces.js";
 const WIDTH = 640; // pixels, of the frames that are sent
 const QUALITY = 0.8;
 const AGAIN_AFTER = 1000; // milliseconds after an error
-const INSECURE = "Browsers give the camera to https pages and to localhost alone. Start the program with --certfile and "
-  + "--keyfile, or reach it through ssh; its README has the lines.";
+const INSECURE = "Browsers allow the camera only on https pages and on localhost. Start the program with --certfile and "
+  + "--keyfile, or connect through ssh; docs/page-and-remote.md says how.";
 const REASONS = {
-  NotAllowedError: "The browser was not allowed to use the camera. Allow it beside the address, and start again.",
-  NotFoundError: "This device has no camera that the browser can see.",
-  NotReadableError: "The camera is used by another program.",
+  NotAllowedError: "Camera access was denied. Allow it next to the page's address, then start again.",
+  NotFoundError: "No camera found on this device.",
+  NotReadableError: "Another program is using the camera.",
 };
 const video = byId("own-video");
 const overlay = byId("own-boxes");
@@ -29,7 +29,7 @@ async function start() {
   try {
     camera = await navigator.mediaDevices.getUserMedia({ video: { width: { ideal: 1280 }, facingMode: "user" } });
   } catch (error) {
-    return tell(REASONS[error.name] ?? `The camera cannot be used: ${error.message}`);
+    return tell(REASONS[error.name] ?? `The camera can't be used: ${error.message}`);
   }
   video.srcObject = camera;
   await video.play();
@@ -48,7 +48,7 @@ async function send(mine) {
       latest.push(performance.now());
       if (latest.length > 20) latest.shift();
       const rate = (1000 * (latest.length - 1)) / (latest.at(-1) - latest[0]);
-      tell(rate ? `For this page alone: ${rate.toFixed(0)} frames a second looked at, none stored.` : "");
+      tell(rate ? `Analysing ${rate.toFixed(0)} frames per second. Nothing is saved.` : "");
     } catch (error) {
       tell(error.message);
       await new Promise((resolve) => setTimeout(resolve, AGAIN_AFTER));
@@ -56,7 +56,7 @@ async function send(mine) {
   }
 }
 
-// The camera's next frame as a JPEG.
+// Waits for the camera's next frame and returns it as a JPEG.
 async function grab() {
   await new Promise((resolve) => {
     if (video.requestVideoFrameCallback) video.requestVideoFrameCallback(resolve);
@@ -68,7 +68,7 @@ async function grab() {
   return new Promise((resolve) => sent.toBlob(resolve, "image/jpeg", QUALITY));
 }
 
-// What is drawn belongs to the frame that was looked at, so the page shows that very one.
+// Shows the analysed frame itself, not the live video, so that the boxes fit it.
 function show({ size, faces: found }) {
   const mirrored = byId("own-mirror").checked;
   [overlay.width, overlay.height] = size;
@@ -84,7 +84,7 @@ function show({ size, faces: found }) {
 function stop() {
   for (const track of camera?.getTracks() ?? []) track.stop();
   camera = video.srcObject = null;
-  overlay.width = overlay.width; // which clears it
+  overlay.width = overlay.width; // clears it
   faces.show([]);
   byId("own-start").textContent = "Start the camera";
   byId("own-start").setAttribute("aria-pressed", "false");

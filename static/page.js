@@ -1,4 +1,4 @@
-// The page: one of its views is open at a time, and the others let go of camera and connections.
+// Switches between the three views. Only the open view uses a camera or a connection.
 import { byId } from "./ask.js";
 import * as live from "./watch.js";
 import * as own from "./own.js";
@@ -34,7 +34,7 @@ for (const [index, tab] of tabs.entries()) {
   });
 }
 
-// A hidden tab of the browser lets go of its connections: browsers allow about six to a host.
+// While the browser tab is hidden, close its connections: browsers allow only about six per host.
 document.addEventListener("visibilitychange", () => {
   if (chosen !== "live") return;
   if (document.hidden) live.close();

@@ -1,4 +1,4 @@
-// An analysed video above its timeline, on which a click or the arrow keys go to a moment.
+// Plays an analysed video above its timeline; a click on the timeline, or the arrow keys, seek.
 import { ask } from "./ask.js";
 import { Timeline } from "./timeline.js";
 

@@ -1,8 +1,8 @@
-// Recording what is seen live, for all who watch.
+// Records the live picture; there is one recording for everyone.
 import { ask, byId, say } from "./ask.js";
 
-const NAMES = { "table.csv": "Table", "timeline.png": "Timeline", "video.mp4": "Video" };
-const STATES = { finishing: "The timeline is being drawn …", done: "Done.", none: "", failed: "" };
+const NAMES = { "table.csv": "Table", "timeline.png": "Timeline", "video.mp4": "Annotated video" };
+const STATES = { finishing: "Drawing the timeline …", done: "Done.", none: "", failed: "" };
 let shown = "";
 
 function minutes(seconds) {

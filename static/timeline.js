@@ -1,13 +1,13 @@
-// What was seen over some time: a row for each face, in the colours of its labels.
+// Draws the labels of each face over time: a row per face, a coloured bar per label.
 const ROW = 22; // pixels
-const LEFT = 24; // pixels, for the faces' numbers
+const LEFT = 24; // pixels left of the bars, for the faces' numbers
 const MOST_ROWS = 6;
 const DRAW_EVERY = 500; // milliseconds
-const GAP = 0.5; // seconds without a face after which its bar is broken
+const GAP = 0.5; // seconds; a face missing for longer leaves a gap in its row
 const legend = [...document.querySelectorAll(".legend li")];
 
 export class Timeline {
-  // span: the seconds that it shows, up to the latest that was added.
+  // words: the element for the same in words. span: how many seconds are shown, up to the latest.
   constructor(canvas, words, span) {
     Object.assign(this, { canvas, words, span, seen: new Map(), end: 0, drawn: 0, cursor: null });
     this.colours = new Map(
@@ -20,7 +20,7 @@ export class Timeline {
     this.draw();
   }
 
-  // Add what was seen live at a time, in seconds; what is older than the span is forgotten.
+  // Add the faces of one live frame; time: its time in seconds. Bars older than the span are dropped.
   add(time, faces) {
     this.end = time;
     for (const { face, label } of faces) if (label) this.note(time, face, label);
@@ -78,7 +78,7 @@ export class Timeline {
     return LEFT + ((time - this.end + this.span) / this.span) * (this.width - LEFT);
   }
 
-  // The time at so many pixels from the left.
+  // The time in seconds at a distance in pixels from the left edge.
   timeAt(left) {
     return this.end - this.span + (this.span * Math.max(0, left - LEFT)) / (this.width - LEFT);
   }

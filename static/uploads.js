@@ -1,13 +1,14 @@
-// Pictures and videos of the page's own: sent to the server one after another, looked at, shown, and removed again.
+// Uploads pictures and videos one after another, shows what was found in them, and removes them again.
 import { ask, byId } from "./ask.js";
 import { drawBoxes } from "./boxes.js";
 import { Faces } from "./faces.js";
 import { showVideo } from "./player.js";
 
 const ASK_EVERY = 500; // milliseconds
-const LONGEST_SIDE = 1920; // pixels, of a picture that is shown
+const UPLOAD_FAILED = "The upload failed: the server is not responding, or the file is too large.";
+const LONGEST_SIDE = 1920; // pixels of a picture, as shown
 const list = byId("uploads");
-const videos = new Set(); // addresses of those that the server has
+const videos = new Set(); // addresses of this page's videos on the server
 let queue = Promise.resolve();
 
 function add(file) {
@@ -36,11 +37,11 @@ async function look(upload) {
 }
 
 async function lookAtPicture(upload) {
-  tell(upload, "Looking at it …");
+  tell(upload, "Analysing …");
   const form = new FormData();
   form.append("picture", upload.file);
   const response = await fetch("/api/predict", { method: "POST", body: form }).catch(() => null);
-  if (!response) return tell(upload, "The server does not answer.");
+  if (!response) return tell(upload, "The server is not responding.");
   const answer = await response.json();
   if (!response.ok) return tell(upload, answer.error);
   const { faces } = answer.images[0];
@@ -54,7 +55,7 @@ async function lookAtPicture(upload) {
 
 async function showPicture(canvas, file, faces) {
   const image = await createImageBitmap(file).catch(() => null);
-  if (!image) return; // the server can read it, and this browser cannot
+  if (!image) return; // a format that the server can read and this browser can't
   const scale = Math.min(1, LONGEST_SIDE / Math.max(image.width, image.height));
   canvas.width = Math.round(scale * image.width);
   canvas.height = Math.round(scale * image.height);
@@ -63,13 +64,13 @@ async function showPicture(canvas, file, faces) {
   drawBoxes(context, faces.map((face) => ({ ...face, box: face.box.map((value) => scale * value) })));
 }
 
-// XMLHttpRequest, since fetch does not say how much is sent.
+// Uses XMLHttpRequest because fetch doesn't report how much is sent.
 function send(upload) {
   return new Promise((resolve, reject) => {
     const request = new XMLHttpRequest();
     upload.request = request;
-    request.upload.addEventListener("progress", ({ loaded, total }) => tell(upload, "Sending …", loaded / total));
-    request.addEventListener("error", () => reject(new Error("The server does not answer, or takes no more.")));
+    request.upload.addEventListener("progress", ({ loaded, total }) => tell(upload, "Uploading …", loaded / total));
+    request.addEventListener("error", () => reject(new Error(UPLOAD_FAILED)));
     request.addEventListener("abort", () => resolve(null));
     request.addEventListener("load", () => {
       const answer = JSON.parse(request.responseText);
@@ -91,7 +92,7 @@ async function sendVideo(upload) {
 }
 
 async function follow(upload) {
-  const texts = { queued: "Waiting for its turn …", analysing: "Looking at it …" };
+  const texts = { queued: "Waiting for its turn …", analysing: "Analysing …" };
   while (!upload.removed) {
     const { status, share, problem } = await ask(upload.address);
     if (status === "failed") return tell(upload, problem);
@@ -112,7 +113,8 @@ function remove(upload) {
   upload.card.remove();
   if (!upload.address) return;
   videos.delete(upload.address);
-  fetch(upload.address, { method: "DELETE", keepalive: true }).catch(() => null); // the server deletes it in a day
+  // If this fails, the server deletes the video after a day.
+  fetch(upload.address, { method: "DELETE", keepalive: true }).catch(() => null);
 }
 
 byId("choose-files").addEventListener("change", ({ target }) => {

@@ -1,4 +1,4 @@
-// The live view: the picture, and beside it what the server says of it, ten times a second.
+// The live view: shows the picture, and its faces and state, which the server sends ten times a second.
 import { ask, byId, say } from "./ask.js";
 import { showSources } from "./choose.js";
 import { Faces } from "./faces.js";
@@ -13,7 +13,7 @@ const timeline = new Timeline(byId("timeline"), byId("timeline-words"), SPAN);
 let events = null;
 let wanted = false;
 let paused = false;
-let begun = false; // the page itself asks for the first picture
+let begun = false; // whether the stream has been requested before; index.html itself requests it first
 
 function show(now) {
   if (byId("source").textContent !== now.source) {
@@ -21,8 +21,8 @@ function show(now) {
     timeline.clear();
     showSources(now.source);
   }
-  // A picture that stands still has no rate.
-  byId("fps").textContent = now.fps ? `${now.fps.toFixed(now.fps < 10 ? 1 : 0)} frames a second` : "";
+  // A still picture has no frame rate.
+  byId("fps").textContent = now.fps ? `${now.fps.toFixed(now.fps < 10 ? 1 : 0)} frames per second` : "";
   byId("delay").textContent = now.fps ? `${now.delay} ms behind` : "";
   byId("viewers").textContent = now.viewers === 1 ? "1 viewer" : `${now.viewers} viewers`;
   say(byId("waiting"), now.waiting || "");
@@ -40,12 +40,13 @@ function setGone(gone) {
   if (!gone) return;
   for (const id of ["fps", "delay", "viewers"]) byId(id).textContent = "";
   say(byId("waiting"), "");
-  say(byId("problem"), "The server has stopped. Start it again, and the picture comes back by itself.");
+  say(byId("problem"), "The server has stopped. Start it again and the picture comes back.");
 }
 
 function start() {
   stop();
-  if (begun) picture.src = `${picture.dataset.feed}?${Date.now()}`; // a new address, or the browser keeps the ended one
+  // A new address each time: with the old one, the browser would reuse the stream that ended.
+  if (begun) picture.src = `${picture.dataset.feed}?${Date.now()}`;
   begun = true;
   events = new EventSource("/events");
   events.onmessage = (message) => {
@@ -81,7 +82,7 @@ export function close() {
 byId("pause").addEventListener("click", () => {
   paused = !paused;
   byId("pause").setAttribute("aria-pressed", paused);
-  byId("pause").textContent = paused ? "Go on" : "Pause";
+  byId("pause").textContent = paused ? "Resume" : "Pause";
   if (paused) {
     stop();
     picture.src = `${byId("snapshot").href}?${Date.now()}`;

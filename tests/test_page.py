@@ -60,8 +60,8 @@ def test_the_picture_moves_and_the_bars_follow_the_expression(serve, open_page):
     page.wait_for_function("() => document.querySelectorAll('#faces meter')[3].value > 0.7")
     assert page.locator("#faces article").count() == 1
     assert page.locator("#faces dt").all_inner_texts()[3] == "Happy"
-    assert page.locator("#faces dd").nth(3).inner_text().endswith(" %")
-    assert "frames a second" in page.locator("#fps").inner_text()
+    assert page.locator("#faces dd").nth(3).inner_text().endswith("%")
+    assert "frames per second" in page.locator("#fps").inner_text()
     assert "Face 1:" in page.locator("#timeline-words").inner_text()
 
 
@@ -91,12 +91,12 @@ def test_settings_change_the_picture_for_all(serve, open_page, picture):
     other.wait_for_function("() => document.querySelector('[name=mirror]').checked")
 
 
-def test_pause_holds_picture_and_bars_and_goes_on(serve, open_page, clip):
+def test_pause_holds_picture_and_bars_and_resume_continues(serve, open_page, clip):
     page = open_page(serve(str(clip)))
     wait_for_face(page)
     page.get_by_role("button", name="Pause").focus()
     page.keyboard.press("Enter")
-    assert page.get_by_role("button", name="Go on").get_attribute("aria-pressed") == "true"
+    assert page.get_by_role("button", name="Resume").get_attribute("aria-pressed") == "true"
     page.wait_for_function("async () => (await (await fetch('/state')).json()).viewers === 0")
     held = picture(page)
     page.wait_for_timeout(500)
@@ -203,7 +203,7 @@ def test_this_browsers_camera_is_looked_at_for_its_page_alone(serve, open_page, 
             break
         page.wait_for_timeout(200)
     assert {"Neutral", "Happy"} <= labels  # the demo's first expressions
-    assert "frames a second" in page.locator("#own-state").inner_text()
+    assert "frames per second" in page.locator("#own-state").inner_text()
     assert page.locator("#own-boxes").evaluate("canvas => canvas.width") == 640
     assert state(page)["viewers"] == 0
     page.get_by_role("button", name="Stop the camera").click()
@@ -215,7 +215,7 @@ def test_without_https_the_page_says_why_there_is_no_camera(serve, open_page, cl
     address = serve(str(clip), names=["faces.example"])
     page = open_page(address.replace("127.0.0.1", "faces.example"))
     page.get_by_role("tab", name="This browser's camera").click()
-    page.get_by_text("Browsers give the camera to https pages and to localhost alone").wait_for()
+    page.get_by_text("Browsers allow the camera only on https pages and on localhost").wait_for()
 
 
 def test_an_uploaded_picture_shows_its_faces(serve, open_page, clip, picture):
@@ -252,7 +252,7 @@ def test_uploaded_videos_wait_play_above_their_timeline_and_are_removed(serve, o
     timeline.click(position={"x": 24 + (box["width"] - 24) / 2, "y": 5})
     page.wait_for_function("() => Math.abs(document.querySelector('.upload video').currentTime - 1.6) < 0.1")
     assert "Face 1: Happy 3 s" in page.locator(".upload .words").inner_text()
-    for name, begin in (("Annotated video", b"\0\0\0"), ("Table", b"video,frame"), ("Timeline as a", b"\x89PNG")):
+    for name, begin in (("Annotated video", b"\0\0\0"), ("Table", b"video,frame"), ("Timeline", b"\x89PNG")):
         with page.expect_download() as download:
             page.get_by_role("link", name=name).click()
         with open(download.value.path(), "rb") as file:
@@ -280,13 +280,13 @@ def test_videos_go_with_their_page(serve, open_page, clip, chromium):
 def test_a_recording_is_made_and_can_be_kept(serve, open_page, clip):
     page = open_page(serve(str(clip)))
     wait_for_face(page)
-    page.get_by_label("With the video").check()
+    page.get_by_label("Include the video").check()
     page.get_by_role("button", name="Record").click()
     page.get_by_text("Recording, 0:02").wait_for()
     page.get_by_role("button", name="Stop").click()
     page.locator("#record-state").get_by_text("Done.").wait_for(timeout=15_000)
     names = []
-    for name in ("Table", "Timeline", "Video"):
+    for name in ("Table", "Timeline", "Annotated video"):
         with page.expect_download() as download:
             page.get_by_role("link", name=name).click()
         names.append(download.value.suggested_filename)
