@@ -6,6 +6,7 @@ From Python: `analyze("clip.mp4")` returns the table's rows.
 import argparse
 import glob
 import os
+import signal
 import sys
 import time
 from collections import Counter
@@ -271,4 +272,5 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell may have started this with Ctrl-C ignored
     sys.exit(main())

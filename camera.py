@@ -3,9 +3,10 @@
 import threading
 import time
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -30,7 +31,7 @@ SEARCH_EVERY = 0.1  # seconds from one search of a whole frame to the next, at l
 SEARCH_SHARE = 0.5  # of one processor core that these searches may take
 RATE_OVER = 2.0  # seconds over which the frame rate is taken
 PREPARING = "The network is being prepared for this machine. This happens once; labels appear in a few seconds."
-BLANK = np.zeros((360, 640, 3), np.uint8)
+BLANK: np.ndarray = np.zeros((360, 640, 3), np.uint8)
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,7 +109,7 @@ class VideoCamera:
         """The network, once it is ready. Raises ModelError where it cannot be loaded."""
         return self._model.result() if isinstance(self._model, Future) else self._model
 
-    def shots(self, plain: bool = False) -> Iterator[Shot]:
+    def shots(self, plain: bool = False) -> Generator[Shot, None, None]:
         """Yield the newest Shot, and the same again where the picture stands still. plain: each is to have that too."""
         number = 0
         while shot := self._next_shot(number, plain):
@@ -183,6 +184,12 @@ class VideoCamera:
     def _wanted(self) -> bool:
         return not self._closed and time.monotonic() - self._asked < RELEASE_AFTER
 
+    def _source_wanted(self, source: Source) -> bool:
+        return self._wanted() and source is self.source
+
+    def _source_dropped(self, source: Source) -> bool:
+        return self._closed or source is not self.source
+
     def _plain_wanted(self) -> bool:
         return time.monotonic() - self._plain_asked < RELEASE_AFTER
 
@@ -201,7 +208,7 @@ class VideoCamera:
                 self._work.wait_for(lambda: self._closed or self._wanted())
             source = self.source
             try:
-                for image in read_frames(source, lambda source=source: self._wanted() and source is self.source):
+                for image in read_frames(source, partial(self._source_wanted, source)):
                     retry = RETRY_FIRST
                     with self._work:
                         if source is self.source:
@@ -211,13 +218,14 @@ class VideoCamera:
                 with self._work:
                     if source is self.source:
                         self._problem = str(error)
-                        self._work.wait_for(lambda source=source: self._closed or source is not self.source, retry)
+                        self._work.wait_for(partial(self._source_dropped, source), retry)
                 retry = min(2 * retry, RETRY_LONGEST)
 
     def _annotate(self) -> None:
         """Turn captured frames into shots, or say what is missing, for as long as the camera is not closed."""
         annotator, source = None, self.source
-        seen, seen_at = BLANK, 0.0
+        seen: np.ndarray = BLANK
+        seen_at = 0.0
         while not self._closed:
             captured, found, searched = self._next_captured()
             still = is_picture(self.source)
@@ -273,7 +281,7 @@ class VideoCamera:
                 self._work.wait_for(lambda: self._closed or self._unsearched is not None)
                 unsearched, self._unsearched = self._unsearched, None
                 source = self.source
-            if self._closed:
+            if self._closed or unsearched is None:
                 return
             grey, moment = unsearched
             began = time.monotonic()

@@ -4,7 +4,7 @@ import itertools
 import math
 import queue
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass, field
@@ -50,7 +50,7 @@ def annotate_video(
     follower, detector = FaceFollower(), FaceDetector()
     with ExitStack() as stack:
         if threads:
-            submit = stack.enter_context(ThreadPoolExecutor(1)).submit
+            submit: Callable[..., Future] = stack.enter_context(ThreadPoolExecutor(1)).submit
             ahead = stack.enter_context(closing(_ReadAhead(frames)))
             ready: Iterable[AnnotatedFrame] = ahead
         else:

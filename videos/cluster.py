@@ -161,5 +161,5 @@ def run(client: Client, jobs: Iterable[Job]) -> Iterator[tuple[Job, float, int, 
         running.share += share
         running.frames += frames
         yield running.job, share, frames, outcome
-        if outcome and (job := next(jobs, None)):
-            under_way.advance(_Running(job))
+        if outcome and (following := next(jobs, None)):
+            under_way.advance(_Running(following))

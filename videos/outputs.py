@@ -7,11 +7,9 @@ from pathlib import Path
 import av
 from PIL import Image, UnidentifiedImageError
 
+from version import MAKER
 from videos.job import Job
 from videos.table import is_table
-from videos.timeline import MARK
-
-COMMENT = MARK["Software"]  # in the metadata of videos and pictures
 
 
 def made_here(path: Path) -> bool:
@@ -21,12 +19,13 @@ def made_here(path: Path) -> bool:
     if path.suffix == ".mp4":
         try:
             with av.open(str(path)) as container:
-                return container.metadata.get("comment") == COMMENT
+                return container.metadata.get("comment", "").startswith(MAKER)
         except av.FFmpegError:
             return False
     try:
         with Image.open(path) as image:
-            return image.info.get("Software") == COMMENT or image.info.get("comment") == COMMENT.encode()
+            comment = image.info.get("comment", b"")  # of a JPEG
+            return str(image.info.get("Software", "")).startswith(MAKER) or comment.startswith(MAKER.encode())
     except (UnidentifiedImageError, OSError):
         return False
 

@@ -16,10 +16,11 @@ import numpy as np
 from PIL import Image
 
 from model import FacialExpressionModel
+from version import MADE_WITH
 from videos.annotate_video import annotate_video
 from videos.frame_cache import FrameCache
 from videos.job import Done, Job
-from videos.outputs import COMMENT, make_room, piece, publish, unfinished, work_folder
+from videos.outputs import make_room, piece, publish, unfinished, work_folder
 from videos.table import WRITERS, Found, Joiner, concatenate, gather, to_rows
 from videos.timeline import draw_timeline
 from videos.video_file import Recording, Segment, grey, join_pieces, planes, read, scan, write_piece
@@ -132,7 +133,7 @@ def finish(job: Job, recording: Recording, found: Found, frames: int) -> Done:
     pieces = [piece(job, segment.first) for segment in recording.segments if job.annotated]
     if job.annotated and all(each.exists() for each in pieces):
         pieces = [each for each in pieces if each.stat().st_size]
-        join_pieces(pieces, recording, unfinished(job, job.annotated), COMMENT)
+        join_pieces(pieces, recording, unfinished(job, job.annotated), MADE_WITH)
     publish(job)
     expected = -(-recording.frames // job.every)
     lost = recording.missing + max(0, expected - frames) * job.every
@@ -237,7 +238,7 @@ def _do_picture(job: Job) -> tuple[Done, Found]:
     if job.annotated:
         draw_faces(image, faces)
         picture = Image.fromarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB))
-        picture.save(unfinished(job, job.annotated), "JPEG", quality=JPEG_QUALITY, comment=COMMENT)
+        picture.save(unfinished(job, job.annotated), "JPEG", quality=JPEG_QUALITY, comment=MADE_WITH)
     if job.table:
         WRITERS[job.table.suffix[1:]](unfinished(job, job.table), to_rows(found, job.name))
     publish(job)

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from version import MAKER, VERSION
 from vision.expressions import EMOTIONS
 from vision.faces import HOLD, SAME_FACE, Face, as_box, overlaps
 from vision.smoothing import ExpressionSmoother
@@ -22,7 +23,7 @@ COLUMNS = [
 ]
 INTEGERS = {"frame", "face", "x", "y", "width", "height"}
 TEXTS = {"video", "label"}
-MARK = b"facial expressions"  # a key of a Parquet file's metadata, by which it is known again
+MARK = MAKER.encode()  # a key of a Parquet file's metadata, by which the file is recognised
 
 
 @dataclass
@@ -159,7 +160,7 @@ def write_parquet(path: Path, rows: Iterable[dict[str, Any]]) -> None:
 
     kinds = dict.fromkeys(COLUMNS, pyarrow.float32()) | dict.fromkeys(INTEGERS, pyarrow.int32())
     kinds |= {"video": pyarrow.string(), "time": pyarrow.float64(), "label": pyarrow.string()}
-    schema = pyarrow.schema([(name, kinds[name]) for name in COLUMNS], {MARK: b"1"})
+    schema = pyarrow.schema([(name, kinds[name]) for name in COLUMNS], {MARK: VERSION.encode()})
     pyarrow.parquet.write_table(pyarrow.Table.from_pylist(list(rows), schema), path)
 
 

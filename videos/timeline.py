@@ -7,6 +7,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from version import MADE_WITH
 from videos.table import Found
 from vision.expressions import EMOTION_COLOURS, EMOTIONS
 
@@ -18,12 +19,12 @@ NAMED_FROM = 0.06  # of the recording's length, that a label must last to be wri
 WIDTH, TOP, BOTTOM = 12, 0.65, 0.8
 OVER_TIME, BETWEEN = 2.65, 0.75  # the height of the upper part, and what lies between it and the lower
 LEFT, MIDDLE, SHARES, RIGHT = 0.9, 8.3, 9.2, 11.5  # sides of the parts that share the left, and of the one beside them
-MARK = {"Software": "facial expressions"}  # by which the picture is known again
 
 
-def _colour(label: int) -> tuple[float, ...]:
+def _colour(label: int) -> tuple[float, float, float]:
     """Matplotlib's form of an expression's colour."""
-    return tuple(part / 255 for part in EMOTION_COLOURS[EMOTIONS[label]])
+    red, green, blue = EMOTION_COLOURS[EMOTIONS[label]]
+    return red / 255, green / 255, blue / 255
 
 
 def draw_timeline(path: Path, found: Found, title: str, frames: int, seconds: float) -> None:
@@ -46,7 +47,7 @@ def draw_timeline(path: Path, found: Found, title: str, frames: int, seconds: fl
     _draw_over_time(over_time, found, frames, seconds)
     _draw_each(of_each, found, seconds, seconds / max(frames, 1))
     _draw_shares(shares, found, frames, seconds)
-    figure.savefig(path, format="png", metadata=MARK)
+    figure.savefig(path, format="png", metadata={"Software": MADE_WITH})
 
 
 def _draw_over_time(axis: Axes, found: Found, frames: int, seconds: float) -> None:
@@ -107,8 +108,8 @@ def _draw_shares(axis: Axes, found: Found, frames: int, seconds: float) -> None:
         f"a face visible {visible:.0%} of the time ({visible * seconds:.1f} s)",
         f"{people} {'face' if people == 1 else 'faces'} followed, at most {_most_at_once(found)} at once",
     ]
-    below = {"xytext": (0, -12), "textcoords": "offset points"}
-    axis.annotate("\n".join(lines), (0, 0), xycoords="axes fraction", **below, va="top", size=9)
+    text = "\n".join(lines)
+    axis.annotate(text, (0, 0), (0, -12), xycoords="axes fraction", textcoords="offset points", va="top", size=9)
 
 
 def _most_at_once(found: Found) -> int:

@@ -79,22 +79,18 @@ class Frame:
 def scan(path: str | Path) -> Recording:
     """Look through a video file, without decoding it, for its Recording. Raises SourceError."""
     with _opened(path) as (container, stream):
-        timestamps, key_frames = [], set()
-        for packet in _packets(container, stream):
-            if not packet.is_discard:
-                timestamps.append(packet.pts)
-                if packet.is_keyframe:
-                    key_frames.add(packet.pts)
-        if not timestamps:
+        packets = [(packet.pts, packet.is_keyframe) for packet in _packets(container, stream) if not packet.is_discard]
+        if not packets:
             raise SourceError(f"{path} is not a video that can be played; it has no frames.")
         rate = stream.average_rate or stream.guessed_rate or Fraction(30)
-        missing = max(0, (stream.frames or 0) - len(timestamps))
-        if None in timestamps:
-            segments, start = (Segment(0, None, None),), 0
-        else:
-            timestamps = sorted(set(timestamps))
-            segments, start = _segments(timestamps, key_frames), timestamps[0]
-        return Recording(Path(path), stream.time_base, start, rate, segments, missing)
+        missing = max(0, (stream.frames or 0) - len(packets))
+        timestamps = sorted({pts for pts, _ in packets if pts is not None})
+        key_frames = {pts for pts, is_key in packets if is_key and pts is not None}
+        segments: tuple[Segment, ...] = (Segment(0, None, None),)
+        if all(pts is not None for pts, _ in packets):
+            segments = _segments(timestamps, key_frames)
+        start = timestamps[0] if segments[0].timestamps else 0
+        return Recording(Path(path), stream.time_base or TIME_BASE, start, rate, segments, missing)
 
 
 def seconds_of(path: str | Path) -> float:
@@ -131,7 +127,7 @@ def grey(frame: av.VideoFrame) -> np.ndarray:
     if not _is_usual(frame):
         return _upright(frame.to_ndarray(format="gray"), frame)
     plane = frame.planes[0]
-    luma = np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size)[: frame.height, : frame.width]
+    luma = np.frombuffer(memoryview(plane), np.uint8).reshape(-1, plane.line_size)[: frame.height, : frame.width]
     factor, offset = FULL_RANGE
     return _upright(cv2.addWeighted(luma, factor, luma, 0, offset), frame)  # faster than the same as a table
 
@@ -287,7 +283,7 @@ def join_pieces(pieces: Sequence[Path], recording: Recording, made: Path, commen
             tracks = [_picture_packets(pieces, container.add_stream_from_template(first.streams.video[0]))]
             if original.streams.audio:
                 tracks.append(_sound_packets(original, container, recording))
-            for packet in heapq.merge(*tracks, key=lambda packet: packet.dts * packet.time_base):
+            for packet in heapq.merge(*tracks, key=lambda packet: (packet.dts or 0) * packet.time_base):
                 container.mux(packet)
 
 
@@ -319,7 +315,7 @@ def _encoded_sound(original: InputContainer, sound: av.AudioStream, stream: av.A
 
 def _shifted(packets: Iterable[av.Packet], stream: av.stream.Stream, seconds: Fraction) -> Iterator[av.Packet]:
     for packet in packets:
-        if packet.dts is None:
+        if packet.dts is None or packet.pts is None:
             continue
         shift = round(seconds / packet.time_base)
         packet.pts, packet.dts = packet.pts - shift, packet.dts - shift

@@ -87,7 +87,9 @@ class FaceDetector:
         return boxes[np.lexsort((boxes[:, 1], boxes[:, 0]))]
 
 
-def overlaps(box: Sequence[float] | np.ndarray, boxes: Sequence[Sequence[float]] | np.ndarray) -> np.ndarray:
+def overlaps(
+    box: Sequence[float] | np.ndarray, boxes: Sequence[Sequence[float] | np.ndarray] | np.ndarray
+) -> np.ndarray:
     """Intersection over union, 0..1, of a box (4,) with each of boxes (n, 4): (n,) floats."""
     box, boxes = np.asarray(box, float), np.asarray(boxes, float).reshape(-1, 4)
     low = np.maximum(box[:2], boxes[:, :2])

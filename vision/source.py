@@ -2,7 +2,7 @@
 
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from pathlib import Path
 from typing import TypeGuard
 from urllib.parse import urlsplit
@@ -13,6 +13,7 @@ from paths import DEMO
 from vision.opencv import cv2
 
 Source = int | str  # a webcam's index; or a file's path, an address, or "demo"
+Frames = Generator[np.ndarray, None, None]  # (height, width, 3) uint8 BGR
 Wanted = Callable[[], bool]  # asked again and again; once it is false, no more frames are wanted
 PICTURE_SUFFIXES = {".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"}
 STREAM_SCHEMES = {"http", "https", "rtsp"}
@@ -30,7 +31,7 @@ class SourceError(Exception):
 
 def parse_source(text: object) -> Source:
     """A source as people write it, on the command line or as camera.SOURCE: an int (or digits) is a webcam's index."""
-    return int(text) if str(text).isdigit() else str(text)
+    return int(str(text)) if str(text).isdigit() else str(text)
 
 
 def find_webcams() -> dict[int, str]:
@@ -70,7 +71,7 @@ def check_source(source: Source) -> None:
         next(read_frames(source, lambda: True))
 
 
-def read_frames(source: Source, wanted: Wanted) -> Iterator[np.ndarray]:
+def read_frames(source: Source, wanted: Wanted) -> Frames:
     """Yield the source's frames, (height, width, 3) uint8 BGR, each when it is due, for as long as wanted() is true.
 
     A video file plays at its own speed and starts again at its end; frames that are late already are skipped.
@@ -124,14 +125,14 @@ def _existing_file(path: str | Path) -> Path:
     return path
 
 
-def _play_webcam(index: int, wanted: Wanted) -> Iterator[np.ndarray]:
+def _play_webcam(index: int, wanted: Wanted) -> Frames:
     capture = cv2.VideoCapture(index, WEBCAM_BACKEND)
     yield from _play(capture, wanted, paced=False)
     if wanted():
         raise SourceError(f"Camera {index} gives no picture: it is not there, or another program is using it.")
 
 
-def _play_stream(address: str, wanted: Wanted) -> Iterator[np.ndarray]:
+def _play_stream(address: str, wanted: Wanted) -> Frames:
     timeouts = [cv2.CAP_PROP_OPEN_TIMEOUT_MSEC, NETWORK_TIMEOUT, cv2.CAP_PROP_READ_TIMEOUT_MSEC, NETWORK_TIMEOUT]
     capture = cv2.VideoCapture(address, cv2.CAP_FFMPEG, timeouts)
     # Only a recording knows how many frames it has; it would come as fast as the network carries it.
@@ -140,13 +141,13 @@ def _play_stream(address: str, wanted: Wanted) -> Iterator[np.ndarray]:
         raise SourceError(f"{source_name(address)} gives no picture.")
 
 
-def _show_picture(path: str, wanted: Wanted) -> Iterator[np.ndarray]:
+def _show_picture(path: str, wanted: Wanted) -> Frames:
     yield read_picture(path)
     while wanted():
         time.sleep(LONGEST_SLEEP)
 
 
-def _play_file(path: str | Path, wanted: Wanted) -> Iterator[np.ndarray]:
+def _play_file(path: str | Path, wanted: Wanted) -> Frames:
     _existing_file(path)
     while wanted():
         shown = False
@@ -157,7 +158,7 @@ def _play_file(path: str | Path, wanted: Wanted) -> Iterator[np.ndarray]:
             raise SourceError(f"{path} is not a video that can be played; it may be cut short or of another kind.")
 
 
-def _play(capture: cv2.VideoCapture, wanted: Wanted, paced: bool) -> Iterator[np.ndarray]:
+def _play(capture: cv2.VideoCapture, wanted: Wanted, paced: bool) -> Frames:
     """One pass over an opened capture, which is released at the end."""
     try:
         start = shown = time.monotonic()

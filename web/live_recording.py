@@ -149,6 +149,7 @@ class LiveRecording:
             size = None
             for shot, seconds in shots:
                 image = cv2.imdecode(np.frombuffer(shot.jpeg, np.uint8), cv2.IMREAD_COLOR)
+                assert image is not None  # it was encoded here
                 size = size or shot.size
                 yield to_planes(image if shot.size == size else cv2.resize(image, size)), seconds
 

@@ -7,7 +7,7 @@ import selectors
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import closing, suppress
 from dataclasses import dataclass, field
 
@@ -50,7 +50,7 @@ class Viewers:
 
     def __init__(
         self,
-        shots: Callable[[], Iterator[Shot]],
+        shots: Callable[[], Generator[Shot, None, None]],
         encode: Callable[[Shot], bytes] = part,
         opening: bytes = BOUNDARY,
         period: float = 0.0,
