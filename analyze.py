@@ -24,13 +24,10 @@ from videos.job import Done, Job
 from videos.outputs import clear, foreign_output, is_finished, made_here
 from videos.steps import do
 from videos.table import WRITERS, to_rows
-from videos.video_file import seconds_of
-from vision.source import PICTURE_SUFFIXES, SourceError
+from videos.video_file import VIDEO_SUFFIXES, seconds_of
+from vision.pictures import SUFFIXES as PICTURE_SUFFIXES
+from vision.source import SourceError
 
-VIDEO_SUFFIXES = {
-    *(".3gp", ".avi", ".flv", ".m2ts", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".mts", ".mxf"),
-    *(".ogv", ".ts", ".vob", ".webm", ".wmv"),
-}
 # Seconds of video that this process analyses in the time in which a cluster starts; a picture counts as one second.
 WITHOUT_CLUSTER = 30
 BAR = "{percentage:3.0f} %|{bar}| {elapsed}, {remaining} left{postfix}"

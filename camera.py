@@ -1,9 +1,10 @@
 """One source, watched once, for any number of viewers: each frame is searched, classified, drawn and encoded once."""
 
+import logging
 import threading
 import time
 from collections import deque
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from functools import partial
@@ -16,7 +17,7 @@ from vision.annotate import LiveAnnotator, find_in_picture
 from vision.draw import draw_faces, message_card
 from vision.faces import Face, FaceDetector
 from vision.opencv import cv2
-from vision.source import Source, SourceError, is_picture, parse_source, read_frames, source_name
+from vision.source import Source, SourceError, is_picture, is_played, parse_source, read_frames, source_name
 
 # What `python main.py` watches: a webcam's index (0 is the first), "clip.mp4", "photo.jpg", "http://…", "rtsp://…"
 # or "demo".
@@ -24,14 +25,22 @@ SOURCE: Source = 0
 
 JPEG_QUALITY = 80  # of 100
 REPEAT_AFTER = 0.4  # seconds: a picture that stands still is given again this often, as browsers need to show it
-CARD_AFTER = 1.0  # seconds without a frame until the picture says so
+CARD_AFTER = 1.0  # seconds without a frame until the picture says so, for a source that sends at least one a second
+CARD_AFTER_FIRST = 15.0  # seconds without a second frame until the picture says so: nobody knows yet how slow it is
+CARD_AFTER_GAPS = 2.5  # times the longest of the recent pauses: a slower source may take so long
+RECENT_GAPS = 5
 RELEASE_AFTER = 5.0  # seconds after the last viewer until the source is let go
+OPEN_LONGEST = 10.0  # seconds for which whoever asks for a single picture waits until the source is open
 RETRY_FIRST, RETRY_LONGEST = 0.25, 1.0  # seconds until a lost source is opened again, doubling
 SEARCH_EVERY = 0.1  # seconds from one search of a whole frame to the next, at least
 SEARCH_SHARE = 0.5  # of one processor core that these searches may take
+SEARCH_AT_ONCE = 0.22  # seconds since the last frame, after which there is time to search the next before it is shown
 RATE_OVER = 2.0  # seconds over which the frame rate is taken
+FAULT_PAUSE, FAULT_TOLD = 0.1, 10.0  # seconds until work goes on after an unforeseen error, and that it is told
 PREPARING = "The network is being prepared for this machine. This happens once; labels appear in a few seconds."
 BLANK: np.ndarray = np.zeros((360, 640, 3), np.uint8)
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,6 +53,24 @@ class Shot:
     plain: bytes | None  # the same with nothing drawn on it, while anybody wants that
     size: tuple[int, int]  # width and height in pixels
     faces: Sequence[Face] = ()
+    is_card: bool = False  # whether it is a message in place of a frame
+
+
+@dataclass(frozen=True, eq=False)
+class _Frame:
+    """A frame as it left the source."""
+
+    timestamp: float  # time.time()
+    image: np.ndarray  # (height, width, 3) uint8 BGR
+
+
+@dataclass(frozen=True, eq=False)
+class _Search:
+    """A frame whose whole is to be searched, and at last what was found."""
+
+    grey: np.ndarray  # (height, width) uint8
+    moment: float  # time.monotonic() when it was annotated
+    boxes: np.ndarray | None = None  # (n, 4)
 
 
 def encode(image: np.ndarray) -> bytes:
@@ -51,15 +78,12 @@ def encode(image: np.ndarray) -> bytes:
     return cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])[1].tobytes()
 
 
-_Frame = tuple[float, np.ndarray]  # when it left the source, time.time(), and (height, width, 3) uint8 BGR
-
-
 class VideoCamera:
     """Watches a source while anyone looks: ask with get_frame() or shots(), from any thread.
 
     Threads of its own do the work. One takes frames from the source, so that a source that hangs holds nobody else up;
     one annotates the newest of them; one searches whole frames for faces, which the second then follows. All rest when
-    nobody has asked for five seconds.
+    nobody has asked for five seconds. An error that nobody foresaw is logged and told, and the next frame is tried.
     """
 
     def __init__(
@@ -73,7 +97,7 @@ class VideoCamera:
         cannot be opened raises nothing: the picture says so, and it is tried again.
         """
         self.source = parse_source(SOURCE if source is None else source)
-        self.settings = {"mirror": False, "boxes": True, "labels": True}  # of the picture that all see
+        self.settings = {"mirror": False, "boxes": True, "labels": True}  # of the picture that everyone sees
         self._model = model or FacialExpressionModel()
         self._threads: list[threading.Thread] = []
         lock = threading.Lock()  # guards all that follows
@@ -81,29 +105,40 @@ class VideoCamera:
         self._published = threading.Condition(lock)  # something for the viewers to see
         self._closed = False
         self._asked = self._plain_asked = 0.0  # time.monotonic() when somebody last wanted a frame, or a plain one
-        self._still_frame: _Frame | None = None  # (timestamp, image): the picture that is all that the source gives
-        self._captured: _Frame | None = None  # (timestamp, image): the newest frame that is not annotated yet
-        self._unsearched: tuple[np.ndarray, float] | None = (
-            None  # (grey, moment): the newest annotated frame, for the next search of a whole frame
-        )
-        # Boxes (n, 4) that the last search found, and the moment of its frame
-        self._found: tuple[np.ndarray | None, float | None] = None, None
+        self._still_frame: _Frame | None = None  # the picture that is all that the source gives
+        self._captured: _Frame | None = None  # the newest frame that is not annotated yet
+        self._unsearched: _Search | None = None  # the newest annotated frame, for the next search
+        self._found: _Search | None = None  # what the last search found
         self._problem: str | None = None  # why there is no frame, in a sentence
+        self._fault: tuple[float, str] | None = None  # when something failed that nobody foresaw, and a sentence
+        self._retry = RETRY_FIRST  # seconds until a lost source is opened again
         self._shot: Shot | None = None
         self._shot_count = 0
         self._frame_times: deque[float] = deque(maxlen=240)
+        self._gaps: deque[float] = deque(maxlen=RECENT_GAPS)  # seconds between the latest frames
         self._given = 0  # number of the shot that get_frame() gave last
+        # For the annotating thread:
+        self._annotated_source: Source | None = None
+        self._annotator: LiveAnnotator | None = None  # None until the source has given a frame
+        self._seen, self._seen_at = BLANK, 0.0  # the latest frame, and when it was annotated, time.monotonic()
 
     def get_frame(self) -> bytes:
         """The newest annotated frame as JPEG bytes, as the course's VideoCamera gives it.
 
         Waits for one that it has not given yet; where the picture stands still, gives the last one again.
         """
-        shot = self._next_shot(self._given)
+        shot = self._next_picture(self._given)
         if shot is None:
             raise RuntimeError("The camera is closed.")
         self._given = shot.number
         return shot.jpeg
+
+    def snapshot(self, plain: bool = False) -> Shot | None:
+        """The newest Shot, waited for while the source is being opened; None once the camera is closed.
+
+        plain: it is to have that too.
+        """
+        return self._next_picture(0, plain)
 
     def model(self) -> FacialExpressionModel:
         """The network, once it is ready. Raises ModelError where it cannot be loaded."""
@@ -120,7 +155,8 @@ class VideoCamera:
     def state(self) -> dict[str, Any]:
         """What is being watched, as a dict for JSON.
 
-        source, frames a second, settings, and two sentences or None: what is wrong, and why there are no labels yet.
+        source, frames a second, settings, and sentences or None: what is wrong with the source, what failed in the
+        program itself, and why there are no labels yet.
         """
         with self._work:
             times = [moment for moment in self._frame_times if moment > time.monotonic() - RATE_OVER]
@@ -129,9 +165,15 @@ class VideoCamera:
                 "source": source_name(self.source),
                 "fps": round(rate, 1),
                 "problem": self._problem,
+                "fault": self.fault(),
                 "waiting": None if self._ready_model() else PREPARING,
                 "settings": self.settings,
             }
+
+    def fault(self) -> str | None:
+        """A sentence on what failed in the program itself in the last seconds, or None."""
+        fault = self._fault
+        return fault[1] if fault and time.monotonic() - fault[0] < FAULT_TOLD else None
 
     def change_settings(self, settings: dict[str, bool]) -> None:
         """Change some of the settings, from the next frame on. settings: a dict such as {"mirror": True}."""
@@ -143,8 +185,9 @@ class VideoCamera:
         """Watch another source from now on, for everyone; see SOURCE."""
         with self._work:
             self.source = parse_source(source)
-            self._captured = self._still_frame = self._unsearched = self._problem = None
-            self._found = None, None
+            self._captured = self._still_frame = self._unsearched = self._found = self._problem = None
+            self._gaps.clear()
+            self._frame_times.clear()
             self._work.notify_all()
 
     def close(self) -> None:
@@ -157,12 +200,23 @@ class VideoCamera:
         for thread in self._threads:
             thread.join(max(0, end - time.monotonic()))  # a network source may hang for longer
 
+    def _next_picture(self, after: int, plain: bool = False) -> Shot | None:
+        """As _next_shot, but no message for as long as the source may only need some time to open."""
+        end = time.monotonic() + OPEN_LONGEST
+        number = after
+        while shot := self._next_shot(number, plain):
+            number = shot.number
+            opening = not self._frame_times and self._problem is None and time.monotonic() < end
+            if not (shot.is_card and opening) and (shot.plain or not plain):
+                return shot
+        return None
+
     def _next_shot(self, after: int, plain: bool = False) -> Shot | None:
         """The newest shot: one numbered above `after`, or after REPEAT_AFTER any. None once the camera is closed."""
         with self._work:
             if not self._threads and not self._closed:
-                works = (self._capture, self._annotate, self._search)
-                self._threads = [threading.Thread(target=work, daemon=True) for work in works]
+                steps = (self._capture, self._annotate, self._search)
+                self._threads = [threading.Thread(target=self._repeat, args=(step,), daemon=True) for step in steps]
                 for thread in self._threads:
                     thread.start()
             self._ask(plain)
@@ -198,73 +252,79 @@ class VideoCamera:
         self._captured = self._captured or self._still_frame
         self._work.notify_all()
 
-    def _capture(self) -> None:
-        """Keep the source's newest frame at hand, for as long as the camera is not closed."""
-        retry = RETRY_FIRST
+    def _repeat(self, step: Callable[[], None]) -> None:
+        """Do a thread's step again and again until the camera is closed, whatever it raises."""
         while not self._closed:
-            with self._work:
-                if not self._wanted():
-                    self._shot = None  # whoever comes later should not see an old frame first
-                self._work.wait_for(lambda: self._closed or self._wanted())
-            source = self.source
             try:
-                for image in read_frames(source, partial(self._source_wanted, source)):
-                    retry = RETRY_FIRST
-                    with self._work:
-                        if source is self.source:
-                            self._captured, self._problem = (time.time(), image), None
-                            self._work.notify_all()
-            except SourceError as error:
+                step()
+            except Exception as error:  # nobody foresaw it; it costs this frame alone
+                log.exception("A frame was lost")
+                sentence = f"Something in the program failed ({type(error).__name__}); its terminal has the details."
+                self._fault = time.monotonic(), sentence
+                self._annotator = None  # whose state may be what failed
+                time.sleep(FAULT_PAUSE)
+
+    def _capture(self) -> None:
+        """Keep the source's newest frame at hand until the source ends or is not wanted any more."""
+        with self._work:
+            if not self._wanted():
+                self._shot = None  # whoever comes later should not see an old frame first
+                self._frame_times.clear()
+                self._gaps.clear()
+                self._work.wait_for(lambda: self._closed or self._wanted())
+                self._seen_at = time.monotonic()
+        source, latest = self.source, None
+        try:
+            for image in read_frames(source, partial(self._source_wanted, source)):
+                self._retry = RETRY_FIRST
                 with self._work:
                     if source is self.source:
-                        self._problem = str(error)
-                        self._work.wait_for(partial(self._source_dropped, source), retry)
-                retry = min(2 * retry, RETRY_LONGEST)
+                        now = time.monotonic()
+                        self._captured, self._problem = _Frame(time.time(), image), None
+                        self._frame_times.append(now)
+                        if latest is not None:
+                            self._gaps.append(now - latest)
+                        latest = now
+                        self._work.notify_all()
+        except SourceError as error:
+            with self._work:
+                if source is self.source:
+                    self._problem = str(error)
+                    self._work.wait_for(partial(self._source_dropped, source), self._retry)
+            self._retry = min(2 * self._retry, RETRY_LONGEST)
 
     def _annotate(self) -> None:
-        """Turn captured frames into shots, or say what is missing, for as long as the camera is not closed."""
-        annotator, source = None, self.source
-        seen: np.ndarray = BLANK
-        seen_at = 0.0
-        while not self._closed:
-            captured, found, searched = self._next_captured()
-            still = is_picture(self.source)
-            if source is not self.source:
-                annotator, source, seen, seen_at = None, self.source, BLANK, time.monotonic()
-            now = time.monotonic()
-            if captured is None:
-                if self._wanted() and (self._problem or not still) and now - seen_at > CARD_AFTER:
-                    self._publish(time.time(), message_card(seen, self._message()))
-                continue
-            timestamp, seen = captured
-            if self.settings["mirror"]:
-                seen = cv2.flip(seen, 1)  # before anything is drawn: text is never mirrored
-            if still:
-                self._annotate_still(timestamp, seen.copy())
-            else:
-                grey = cv2.cvtColor(seen, cv2.COLOR_BGR2GRAY)
-                if annotator is None or now - seen_at > CARD_AFTER:  # the first frame, or the first for long
-                    annotator = annotator or LiveAnnotator()
-                    found, searched = FaceDetector().detect(grey), now
-                faces = annotator.annotate(grey, now, self._ready_model(), found, searched)
-                self._publish_faces(timestamp, seen, faces)
-                with self._work:
-                    if source is self.source:
-                        self._unsearched = grey, now
-                    self._work.notify_all()
-            seen_at = time.monotonic()
-
-    def _next_captured(self) -> tuple[_Frame | None, np.ndarray | None, float | None]:
-        """Wait for a frame to annotate. Returns it, or None after a while, and what the last search found, and when."""
+        """Turn the next captured frame into a shot, or say what is missing."""
         with self._work:
             self._work.wait_for(lambda: self._closed or self._captured, CARD_AFTER / 4)
             captured, self._captured = self._captured, None
-            if captured:
-                self._frame_times.append(time.monotonic())
-                if is_picture(self.source):
-                    self._still_frame = captured
-            (found, searched), self._found = self._found, (None, None)
-            return captured, found, searched
+            if self._annotated_source is not self.source:
+                self._annotated_source, self._annotator = self.source, None
+                self._seen, self._seen_at = BLANK, time.monotonic()
+        if captured is None:
+            if self._wanted() and self._is_late():
+                self._publish(time.time(), message_card(self._seen, self._message()), is_card=True)
+            return
+        image = captured.image
+        if self.settings["mirror"]:
+            image = cv2.flip(image, 1)  # before anything is drawn: text is never mirrored
+        if is_picture(self.source):
+            self._still_frame = captured
+            self._seen = image
+            self._annotate_still(captured.timestamp, image.copy())
+        else:
+            self._annotate_moving(captured.timestamp, image)
+        self._seen_at = time.monotonic()
+
+    def _is_late(self) -> bool:
+        """Whether the next frame is later than it can be with this source."""
+        waited = time.monotonic() - self._seen_at
+        if self._problem or self._annotator is None:  # there is a reason, or the source is being opened
+            return waited > CARD_AFTER and not (is_picture(self.source) and not self._problem)
+        if is_played(self.source):
+            return False
+        gaps = list(self._gaps)
+        return waited > (max(CARD_AFTER, CARD_AFTER_GAPS * max(gaps)) if gaps else CARD_AFTER_FIRST)
 
     def _annotate_still(self, timestamp: float, image: np.ndarray) -> None:
         if isinstance(self._model, Future) and not self._model.done():
@@ -273,24 +333,40 @@ class VideoCamera:
         if model := self._ready_model():
             self._publish_faces(timestamp, image, find_in_picture(image, model))
 
+    def _annotate_moving(self, timestamp: float, image: np.ndarray) -> None:
+        grey, now, source = cv2.cvtColor(image, cv2.COLOR_BGR2GRAY), time.monotonic(), self.source
+        with self._work:
+            search, self._found = self._found, None
+        resized = image.shape != self._seen.shape
+        if self._annotator is None or resized or now - self._seen_at > SEARCH_AT_ONCE:
+            search = _Search(grey, now, FaceDetector().detect(grey))
+        elif search and search.grey.shape != grey.shape:
+            search = None
+        self._annotator = self._annotator or LiveAnnotator()
+        found, searched = (search.boxes, search.moment) if search else (None, None)
+        faces = self._annotator.annotate(grey, now, self._ready_model(), found, searched)
+        self._seen = image
+        self._publish_faces(timestamp, image, faces)
+        with self._work:
+            if source is self.source:
+                self._unsearched = _Search(grey, now)
+            self._work.notify_all()
+
     def _search(self) -> None:
-        """Search whole frames, as often as the machine can afford, for as long as the camera is not closed."""
-        detector = FaceDetector()
-        while not self._closed:
-            with self._work:
-                self._work.wait_for(lambda: self._closed or self._unsearched is not None)
-                unsearched, self._unsearched = self._unsearched, None
-                source = self.source
-            if self._closed or unsearched is None:
-                return
-            grey, moment = unsearched
-            began = time.monotonic()
-            found = detector.detect(grey)
-            took = time.monotonic() - began
-            with self._work:
-                if source is self.source:
-                    self._found = found, moment
-                self._work.wait_for(lambda: self._closed, max(SEARCH_EVERY, took / SEARCH_SHARE) - took)
+        """Search the newest whole frame, and rest for as long as the machine needs."""
+        with self._work:
+            self._work.wait_for(lambda: self._closed or self._unsearched is not None)
+            search, self._unsearched = self._unsearched, None
+            source = self.source
+        if search is None:
+            return
+        began = time.monotonic()
+        boxes = FaceDetector().detect(search.grey)
+        took = time.monotonic() - began
+        with self._work:
+            if source is self.source:
+                self._found = _Search(search.grey, search.moment, boxes)
+            self._work.wait_for(lambda: self._closed, max(SEARCH_EVERY, took / SEARCH_SHARE) - took)
 
     def _ready_model(self) -> FacialExpressionModel | None:
         """The model, or None while it is being prepared."""
@@ -304,7 +380,12 @@ class VideoCamera:
         self._publish(timestamp, image, plain, faces)
 
     def _publish(
-        self, timestamp: float, image: np.ndarray, plain: bytes | None = None, faces: Sequence[Face] = ()
+        self,
+        timestamp: float,
+        image: np.ndarray,
+        plain: bytes | None = None,
+        faces: Sequence[Face] = (),
+        is_card: bool = False,
     ) -> None:
         jpeg = encode(image)
         with self._published:
@@ -312,7 +393,7 @@ class VideoCamera:
                 self._shot_count += 1
                 plain = plain if faces else jpeg
                 height, width = image.shape[:2]
-                self._shot = Shot(self._shot_count, timestamp, jpeg, plain, (width, height), faces)
+                self._shot = Shot(self._shot_count, timestamp, jpeg, plain, (width, height), faces, is_card)
                 self._published.notify_all()
 
     def _message(self) -> list[str]:

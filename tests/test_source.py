@@ -84,8 +84,8 @@ def test_files_that_cannot_be_played_are_named_with_the_reason(tmp_path, clip, p
         "empty.png": "is empty",
         "text.mp4": "is not a video that can be played",
         "cut.mp4": "is not a video that can be played",
-        "text.jpg": "is not a picture that OpenCV can read",
-        "cut.png": "is not a picture that OpenCV can read",
+        "text.jpg": "can.t be read as a picture",
+        "cut.png": "can.t be read as a picture",
     }.items():
         with pytest.raises(SourceError, match=f"{name} {reason}"):
             check_source(str(tmp_path / name))

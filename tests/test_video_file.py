@@ -2,7 +2,8 @@ import av
 import numpy as np
 import pytest
 
-from videos.video_file import colour, grey, join_pieces, planes, read, scan, write_piece
+from videos.video_file import join_pieces, read, scan, write_piece
+from vision.decoding import colour, grey, planes
 from vision.source import SourceError
 
 ROTATED = bytes.fromhex("00000000 00010000 00000000 ffff0000 00000000 00000000 00000000 00000000 40000000")

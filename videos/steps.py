@@ -23,8 +23,9 @@ from videos.job import Done, Job
 from videos.outputs import make_room, piece, publish, unfinished, work_folder
 from videos.table import WRITERS, Found, Joiner, concatenate, gather, to_rows
 from videos.timeline import draw_timeline
-from videos.video_file import Recording, Segment, grey, join_pieces, planes, read, scan, write_piece
+from videos.video_file import Recording, Segment, join_pieces, read, scan, write_piece
 from vision.annotate import find_in_picture
+from vision.decoding import grey, planes
 from vision.draw import draw_faces, draw_on_planes
 from vision.opencv import cv2
 from vision.source import SourceError, read_picture

@@ -15,11 +15,13 @@ from typing import Any
 import av
 import numpy as np
 from av.container import InputContainer, OutputContainer
-from av.video.reformatter import ColorRange
 
-from vision.opencv import cv2
 from vision.source import SourceError
 
+VIDEO_SUFFIXES = {
+    *(".3gp", ".avi", ".flv", ".m2ts", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".mts", ".mxf"),
+    *(".ogv", ".ts", ".vob", ".webm", ".wmv"),
+}
 # Frames that a segment has at least, the last one half as many; it begins at a key frame, since decoding can begin
 # nowhere else.
 SEGMENT = 90
@@ -28,7 +30,6 @@ KEY_FRAME_EVERY = 60  # frames, so that a player gets quickly to any moment
 # Of x264: its fastest preset takes a third of the time of "veryfast", for files 1.4 times as large of the same quality;
 # and one quantizer for all frames, about that of its usual quality (crf 23), saves it a look at each beforehand.
 QUALITY = {"preset": "ultrafast", "qp": "21", "g": str(KEY_FRAME_EVERY)}
-FULL_RANGE = 255 / 219, -16 * 255 / 219  # what brightness times the first plus the second is, from 0 to 255
 MOST_PIXELS = 8192 * 8192  # of a frame
 # FFmpeg's kinds of files that are a video in themselves. Others, such as playlists, name further files or addresses,
 # and are not followed.
@@ -73,7 +74,7 @@ class Frame:
 
     number: int  # from 0
     timestamp: int  # in the recording's time base
-    picture: av.VideoFrame  # as it was decoded; see colour, grey and planes
+    picture: av.VideoFrame  # as it was decoded; see vision.decoding
 
 
 def scan(path: str | Path) -> Recording:
@@ -113,45 +114,6 @@ def _segments(timestamps: list[int], key_frames: set[int]) -> tuple[Segment, ...
         Segment(begin, tuple(timestamps[begin:end]), timestamps[end] if end < len(timestamps) else None)
         for begin, end in zip(cuts, ends)
     )
-
-
-def colour(frame: av.VideoFrame) -> np.ndarray:
-    """An av.VideoFrame as (height, width, 3) uint8 BGR, upright."""
-    if _is_usual(frame):  # where OpenCV is faster than FFmpeg
-        return _upright(cv2.cvtColor(frame.to_ndarray(), cv2.COLOR_YUV2BGR_I420), frame)
-    return _upright(frame.to_ndarray(format="bgr24"), frame)
-
-
-def grey(frame: av.VideoFrame) -> np.ndarray:
-    """An av.VideoFrame as (height, width) uint8, upright, as `colour` would be in grey."""
-    if not _is_usual(frame):
-        return _upright(frame.to_ndarray(format="gray"), frame)
-    plane = frame.planes[0]
-    luma = np.frombuffer(memoryview(plane), np.uint8).reshape(-1, plane.line_size)[: frame.height, : frame.width]
-    factor, offset = FULL_RANGE
-    return _upright(cv2.addWeighted(luma, factor, luma, 0, offset), frame)  # faster than the same as a table
-
-
-def planes(frame: av.VideoFrame) -> np.ndarray:
-    """An av.VideoFrame as (height * 3 / 2, width) uint8 I420, upright: as most videos have it, and as x264 takes it."""
-    usual = _is_usual(frame) and not frame.rotation
-    return frame.to_ndarray() if usual else to_planes(colour(frame))
-
-
-def to_planes(image: np.ndarray) -> np.ndarray:
-    """(height, width, 3) uint8 BGR as I420, which has even sides: of an odd one the last pixel is left out."""
-    height, width = (side - side % 2 for side in image.shape[:2])
-    return cv2.cvtColor(image[:height, :width], cv2.COLOR_BGR2YUV_I420)
-
-
-def _is_usual(frame: av.VideoFrame) -> bool:
-    even = frame.width % 2 == frame.height % 2 == 0
-    return even and frame.format.name == "yuv420p" and frame.color_range != ColorRange.JPEG
-
-
-def _upright(image: np.ndarray, frame: av.VideoFrame) -> np.ndarray:
-    turns = round(frame.rotation / 90) % 4
-    return np.ascontiguousarray(np.rot90(image, turns)) if turns else image
 
 
 def read(recording: Recording, segment: Segment, every: int = 1, threads: int = 1) -> Iterator[Frame]:

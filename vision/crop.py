@@ -12,11 +12,13 @@ FACE_SIZE = 48  # pixels, the side of a FER2013 picture
 def crop_face(grey: np.ndarray, box: Sequence[int] | np.ndarray) -> np.ndarray:
     """The network's view of one face: the box cut out of a grey frame and resized.
 
-    grey: (height, width) uint8. box: x, y, width, height in pixels, at least partly inside the frame.
+    grey: (height, width) uint8. box: x, y, width, height in pixels; what lies outside the frame is left out.
     Returns (48, 48) uint8. A Haar box has FER2013's own framing, so there is no margin.
     """
     x, y, width, height = (int(value) for value in box)
-    face = grey[max(y, 0) : y + height, max(x, 0) : x + width]
+    bottom, right = grey.shape
+    top, left = min(max(y, 0), bottom - 1), min(max(x, 0), right - 1)  # at least a pixel, wherever the box lies
+    face = grey[top : max(y + height, top + 1), left : max(x + width, left + 1)]
     while min(face.shape) >= 4 * FACE_SIZE:  # halving is many times faster than averaging in one go
         face = cv2.resize(face, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
     # Averaging over the area keeps a large face from aliasing; it cannot enlarge.

@@ -98,6 +98,14 @@ def overlaps(
     return shared / (box[2:].prod() + boxes[:, 2:].prod(axis=1) - shared)
 
 
+def _inside(box: np.ndarray, grey: np.ndarray) -> np.ndarray:
+    """The part of a box (4,) that lies in the frame; at least a pixel of it."""
+    height, width = grey.shape
+    low = np.clip(box[:2], 0, (width - 1, height - 1))
+    high = np.clip(box[:2] + box[2:], low + 1, (width, height))
+    return np.concatenate([low, high - low])
+
+
 @dataclass
 class _Track:
     """A face that is followed."""
@@ -136,11 +144,12 @@ def surroundings(sizes: list[np.ndarray], box: np.ndarray) -> Surroundings:
     """What is around a box (4,) in a frame; sizes: the frame's halvings."""
     x, y, width, height = (int(value) for value in box)
     margin = round(NEAR_MARGIN * width)
-    left, top, right, bottom = max(0, x - margin), max(0, y - margin), x + width + margin, y + height + margin
+    left, right = (min(max(0, side), sizes[0].shape[1]) for side in (x - margin, x + width + margin))
+    top, bottom = (min(max(0, side), sizes[0].shape[0]) for side in (y - margin, y + height + margin))
     halved = min(len(sizes) - 1, max(0, (width // NEAR_SIDE).bit_length() - 1))
     grey = sizes[halved][top >> halved : bottom >> halved, left >> halved : right >> halved]
     scale = min(1.0, NEAR_SIDE / (width >> halved))
-    if scale < 1:
+    if scale < 1 and grey.size:
         grey = cv2.resize(grey, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
     return Surroundings(grey, (left, top), scale / 2**halved)
 
@@ -166,6 +175,9 @@ class FaceFollower:
         sizes: its halvings. moment: its time in seconds, of any clock. found: boxes (n, 4) that a FaceDetector found
         in this frame, or in that of the moment `searched`; None where there was no search.
         """
+        if self._past and self._past[-1][1][0].shape != sizes[0].shape:  # the boxes are those of another picture
+            self._tracks.clear()
+            self._past.clear()
         if found is not None:
             self._welcome(found, moment if searched is None else searched, moment)
         for track in self._tracks:
@@ -180,7 +192,7 @@ class FaceFollower:
         ]
         self._drop_doubles()
         self._past.append((moment, sizes, {track.number: track.box for track in self._tracks}))
-        faces = (Face(track.number, as_box(track.box)) for track in self._tracks)
+        faces = (Face(track.number, as_box(_inside(track.box, sizes[0]))) for track in self._tracks)
         return sorted(faces, key=lambda face: face.box)
 
     def trace(self, box: Sequence[int] | np.ndarray, frames: Iterable[list[np.ndarray]]) -> Iterator[np.ndarray | None]:

@@ -1,25 +1,34 @@
 """Frames from a webcam, a video file, a picture, a network camera or the demo, at the pace at which they were made."""
 
+import os
+import socket
+import stat
 import sys
 import time
 from collections.abc import Callable, Generator
 from pathlib import Path
 from typing import TypeGuard
-from urllib.parse import urlsplit
 
+import av
 import numpy as np
+from av.container import InputContainer
 
 from paths import DEMO
+from vision.addresses import host_of, is_address, show_address, to_ffmpeg
+from vision.decoding import Clock, choose_stream, colour, decode, rate_of
 from vision.opencv import cv2
+from vision.pictures import PictureError, decode_picture, is_picture_file
 
-Source = int | str  # a webcam's index; or a file's path, an address, or "demo"
+Source = int | str  # a webcam's index; or a file's path, a device, an address, or "demo"
 Frames = Generator[np.ndarray, None, None]  # (height, width, 3) uint8 BGR
 Wanted = Callable[[], bool]  # asked again and again; once it is false, no more frames are wanted
-PICTURE_SUFFIXES = {".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"}
-STREAM_SCHEMES = {"http", "https", "rtsp"}
+
 # DirectShow opens in a moment where Windows' default takes many seconds.
 WEBCAM_BACKEND = cv2.CAP_DSHOW if sys.platform == "win32" else cv2.CAP_ANY
-NETWORK_TIMEOUT = 5000  # milliseconds; OpenCV's own is 30 seconds
+# Seconds that a network camera may take to open, and from one piece of data to the next: some send a frame every 10 s.
+OPEN_TIMEOUT, READ_TIMEOUT = 5.0, 15.0
+STREAM_OPTIONS = {"rtsp_flags": "prefer_tcp"}  # frames that come over UDP arrive damaged on many networks
+SEGMENTED = {"hls", "dash"}  # kinds of live streams that arrive in bursts, and are to be played at their own pace
 LONGEST_SIDE = 1920  # pixels; a larger frame is shrunk to it, since no viewer's browser shows more
 LATEST_SHOWN = 0.25  # seconds: a machine too slow for a clip skips frames, but still shows one this often
 LONGEST_SLEEP = 0.2  # seconds: how soon a wait notices that nobody wants the frames any more
@@ -31,7 +40,7 @@ class SourceError(Exception):
 
 def parse_source(text: object) -> Source:
     """A source as people write it, on the command line or as camera.SOURCE: an int (or digits) is a webcam's index."""
-    return int(str(text)) if str(text).isdigit() else str(text)
+    return int(str(text)) if str(text).isdecimal() else str(text)
 
 
 def find_webcams() -> dict[int, str]:
@@ -50,25 +59,51 @@ def source_name(source: Source) -> str:
         return f"camera {source}"
     if source == "demo":
         return "the demo"
-    if is_stream(source):
-        return urlsplit(source)._replace(netloc=urlsplit(source).netloc.rpartition("@")[2]).geturl()
-    return Path(source).name
-
-
-def is_stream(source: object) -> TypeGuard[str]:
-    """Whether the source is the address of a network camera."""
-    return isinstance(source, str) and "://" in source and urlsplit(source).scheme in STREAM_SCHEMES
+    return show_address(source) if is_address(source) else Path(source).name
 
 
 def is_picture(source: object) -> TypeGuard[str]:
-    """Whether the source is a picture file, by its name."""
-    return isinstance(source, str) and not is_stream(source) and Path(source).suffix.lower() in PICTURE_SUFFIXES
+    """Whether the source is a picture file."""
+    return isinstance(source, str) and source != "demo" and not is_address(source) and is_picture_file(Path(source))
+
+
+def is_webcam(source: Source) -> bool:
+    """Whether the source is a webcam, by its index or its device, such as /dev/video0."""
+    return isinstance(source, int) or (not is_address(source) and _mode_is(source, stat.S_ISCHR))
+
+
+def is_played(source: Source) -> bool:
+    """Whether the source is a file that is played at its own speed, so that the next frame is never awaited."""
+    return not (is_webcam(source) or is_address(source) or is_picture(source) or _is_pipe(source))
+
+
+def _is_pipe(source: Source) -> bool:
+    return isinstance(source, str) and _mode_is(source, lambda mode: stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode))
+
+
+def _mode_is(path: Source, kind: Callable[[int], bool]) -> bool:
+    try:
+        return kind(os.stat(path).st_mode)
+    except (OSError, ValueError):
+        return False
 
 
 def check_source(source: Source) -> None:
-    """Raise SourceError where a webcam, file or picture gives no frame now. A network camera may come later."""
-    if not is_stream(source):
-        next(read_frames(source, lambda: True))
+    """Raise SourceError where a webcam, file or picture gives no frame now.
+
+    A network camera may come later, and to open a pipe would take something of what it carries.
+    """
+    if not is_address(source) and not _is_pipe(source):
+        try_source(source)
+
+
+def try_source(source: Source) -> None:
+    """Open the source, take a frame, and let it go. Raises SourceError."""
+    frames = read_frames(source, lambda: True)
+    try:
+        next(frames)
+    finally:
+        frames.close()
 
 
 def read_frames(source: Source, wanted: Wanted) -> Frames:
@@ -77,36 +112,43 @@ def read_frames(source: Source, wanted: Wanted) -> Frames:
     A video file plays at its own speed and starts again at its end; frames that are late already are skipped.
     A picture is given once. A webcam or network camera that stops, and a file that cannot be read, raise SourceError.
     """
-    if isinstance(source, int):
-        play, name = _play_webcam(source, wanted), source_name(source)
-    elif is_stream(source):
-        play, name = _play_stream(source, wanted), source_name(source)
+    if is_webcam(source):
+        play = _play_webcam(source, wanted)
+    elif is_address(source):
+        play = _play_stream(source, wanted)
     elif is_picture(source):
-        play, name = _show_picture(source, wanted), source
+        play = _show_picture(source, wanted)
+    elif _is_pipe(source):
+        play = _play_pipe(str(source), wanted)
     else:
-        play, name = _play_file(DEMO if source == "demo" else source, wanted), source
+        play = _play_file(DEMO if source == "demo" else str(source), wanted)
     try:
         for image in play:
             yield shrink(image, LONGEST_SIDE)
     except cv2.error as error:
-        raise SourceError(f"{name} cannot be read: {error.err}.") from error
+        raise SourceError(f"{source_name(source)} cannot be read: {error.err}.") from error
     finally:
         play.close()
 
 
 def shrink(image: np.ndarray, longest: int) -> np.ndarray:
     """The image with its longer side at most `longest` pixels."""
-    scale = longest / max(image.shape[:2])
-    return image if scale >= 1 else cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+    height, width = image.shape[:2]
+    scale = longest / max(height, width)
+    if scale >= 1:
+        return image
+    size = max(1, round(scale * width)), max(1, round(scale * height))
+    return cv2.resize(image, size, interpolation=cv2.INTER_AREA)
 
 
 def read_picture(path: str | Path) -> np.ndarray:
     """A picture file as (height, width, 3) uint8 BGR, upright. Raises SourceError."""
-    # imread cannot open every path on Windows; imdecode leaves the path to Python.
-    image = cv2.imdecode(np.fromfile(_existing_file(path), np.uint8), cv2.IMREAD_COLOR)
-    if image is None:
-        raise SourceError(f"{path} is not a picture that OpenCV can read; it may be damaged or of another kind.")
-    return image
+    try:
+        return decode_picture(_existing_file(path).read_bytes())
+    except PictureError as error:
+        raise SourceError(f"{path} can't be read as a picture: {error}.") from error
+    except OSError as error:
+        raise SourceError(f"{path} cannot be read: {error.strerror}.") from error
 
 
 def _existing_file(path: str | Path) -> Path:
@@ -125,20 +167,59 @@ def _existing_file(path: str | Path) -> Path:
     return path
 
 
-def _play_webcam(index: int, wanted: Wanted) -> Frames:
-    capture = cv2.VideoCapture(index, WEBCAM_BACKEND)
-    yield from _play(capture, wanted, paced=False)
+def _play_webcam(source: Source, wanted: Wanted) -> Frames:
+    capture = cv2.VideoCapture(source, WEBCAM_BACKEND)
+    try:
+        while wanted() and capture.grab():
+            decoded, image = capture.retrieve()
+            if decoded:
+                yield image
+    finally:
+        capture.release()
     if wanted():
-        raise SourceError(f"Camera {index} gives no picture: it is not there, or another program is using it.")
+        name = source if isinstance(source, str) else f"Camera {source}"
+        raise SourceError(f"{name} gives no picture: it is not there, or another program is using it.")
 
 
 def _play_stream(address: str, wanted: Wanted) -> Frames:
-    timeouts = [cv2.CAP_PROP_OPEN_TIMEOUT_MSEC, NETWORK_TIMEOUT, cv2.CAP_PROP_READ_TIMEOUT_MSEC, NETWORK_TIMEOUT]
-    capture = cv2.VideoCapture(address, cv2.CAP_FFMPEG, timeouts)
-    # Only a recording knows how many frames it has; it would come as fast as the network carries it.
-    yield from _play(capture, wanted, paced=capture.get(cv2.CAP_PROP_FRAME_COUNT) > 0)
+    name = show_address(address)
+    try:
+        container = av.open(to_ffmpeg(address), timeout=(OPEN_TIMEOUT, READ_TIMEOUT), options=STREAM_OPTIONS)
+    except (av.FFmpegError, OSError, ValueError) as error:
+        raise SourceError(f"{name} gives no picture: {_reason(address, error)}.") from error
+    recorded = container.duration is not None and container.duration > 0
+    try:
+        # A recording, and a stream in segments, would otherwise come as fast as the network carries them.
+        yield from _play(
+            container, name, wanted, paced=recorded or bool({*container.format.name.split(",")} & SEGMENTED)
+        )
+    except (av.FFmpegError, OSError) as error:
+        raise SourceError(f"{name} gives no picture any more: {_reason(address, error)}.") from error
     if wanted():
-        raise SourceError(f"{source_name(address)} gives no picture.")
+        raise SourceError(f"{name} gives no picture any more: the stream has ended.")
+
+
+def _reason(address: str, error: Exception) -> str:
+    """A clause on why a network camera cannot be watched."""
+    clauses: dict[type[Exception], str] = {
+        av.HTTPUnauthorizedError: "the user name or password is wrong or missing",
+        av.HTTPForbiddenError: "access is forbidden; the user may lack a right",
+        av.HTTPNotFoundError: "there is nothing at this path",
+        av.HTTPServerError: "the camera reports an error of its own",
+        av.ConnectionRefusedError: "nothing answers at this port",
+        av.InvalidDataError: "what comes from there is not a video",
+        av.ProtocolNotFoundError: "addresses of this kind cannot be opened",
+        av.TimeoutError: "it does not answer in time",
+        av.ExitError: "it does not answer in time",
+    }
+    for kind, clause in clauses.items():
+        if isinstance(error, kind):
+            return clause
+    try:
+        socket.getaddrinfo(*host_of(address))
+    except (OSError, UnicodeError):
+        return "no machine of this name is known"
+    return "the connection cannot be made or has broken"
 
 
 def _show_picture(path: str, wanted: Wanted) -> Frames:
@@ -147,35 +228,60 @@ def _show_picture(path: str, wanted: Wanted) -> Frames:
         time.sleep(LONGEST_SLEEP)
 
 
+def _play_pipe(path: str, wanted: Wanted) -> Frames:
+    yield from _play_path(path, path, wanted)
+    if wanted():
+        raise SourceError(f"{path} gives no picture any more: nothing is written into it.")
+
+
 def _play_file(path: str | Path, wanted: Wanted) -> Frames:
     _existing_file(path)
     while wanted():
         shown = False
-        for image in _play(cv2.VideoCapture(str(path), cv2.CAP_FFMPEG), wanted, paced=True):
+        # An absolute path, since FFmpeg takes what is before a colon for a protocol.
+        for image in _play_path(os.path.abspath(path), str(path), wanted):
             shown = True
             yield image
         if wanted() and not shown:
             raise SourceError(f"{path} is not a video that can be played; it may be cut short or of another kind.")
 
 
-def _play(capture: cv2.VideoCapture, wanted: Wanted, paced: bool) -> Frames:
-    """One pass over an opened capture, which is released at the end."""
+def _play_path(path: str, name: str, wanted: Wanted) -> Frames:
     try:
+        container = av.open(path)
+    except (av.FFmpegError, OSError, ValueError) as error:
+        raise SourceError(
+            f"{name} is not a video that can be played; it may be cut short or of another kind."
+        ) from error
+    try:
+        yield from _play(container, name, wanted, paced=True)
+    except (av.FFmpegError, OSError):
+        return  # it breaks off here
+
+
+def _play(container: InputContainer, name: str, wanted: Wanted, paced: bool) -> Frames:
+    """One pass over an opened container, which is closed at the end. Raises SourceError and av.FFmpegError."""
+    with container:
+        stream = choose_stream(container)
+        if stream is None:
+            raise SourceError(f"{name} has no video in it.")
+        stream.thread_type = "AUTO" if paced else "SLICE"  # the former shows frames later
+        clock, period = Clock(rate_of(stream)), float(1 / rate_of(stream))
         start = shown = time.monotonic()
-        frame_period = 1 / (capture.get(cv2.CAP_PROP_FPS) or 30)
-        while wanted() and capture.grab():
+        for frame in decode(container, stream):
+            if not wanted():
+                return
             if paced:
-                due = start + capture.get(cv2.CAP_PROP_POS_MSEC) / 1000
-                now = time.monotonic()
-                if now - due > frame_period and now - shown < LATEST_SHOWN:
+                due, now = start + clock.time(frame), time.monotonic()
+                if now - due > period and now - shown < LATEST_SHOWN:
                     continue
-                while (left := due - time.monotonic()) > 0 and wanted():
-                    time.sleep(min(left, LONGEST_SLEEP))
-            decoded, image = capture.retrieve()
-            if decoded:
-                shown = time.monotonic()
-                yield image
-        if paced and wanted():
-            time.sleep(frame_period)  # the last frame stays as long as the others
-    finally:
-        capture.release()
+                _wait_until(due, wanted)
+            shown = time.monotonic()
+            yield colour(frame, stream.sample_aspect_ratio)
+        if paced:
+            _wait_until(time.monotonic() + period, wanted)  # the last frame stays as long as the others
+
+
+def _wait_until(moment: float, wanted: Wanted) -> None:
+    while (left := moment - time.monotonic()) > 0 and wanted():
+        time.sleep(min(left, LONGEST_SLEEP))

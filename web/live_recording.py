@@ -143,7 +143,8 @@ class LiveRecording:
     def _write_video(self, shots: Iterable[tuple[Shot, float]]) -> None:
         import av
 
-        from videos.video_file import encode_frames, to_planes
+        from videos.video_file import encode_frames
+        from vision.decoding import to_planes
 
         def pictures() -> Iterator[tuple[np.ndarray, float]]:
             size = None

@@ -1,7 +1,6 @@
 """The page and its live view: the picture, what it shows, its settings, its source, and recording it."""
 
 import json
-from contextlib import closing
 from functools import partial
 from typing import Any
 
@@ -11,8 +10,9 @@ from flask.typing import ResponseReturnValue
 from camera import Shot, VideoCamera
 from paths import OPENAPI
 from version import VERSION
+from vision.addresses import is_address
 from vision.expressions import EMOTIONS
-from vision.source import Source, find_webcams, is_stream, source_name
+from vision.source import Source, SourceError, find_webcams, source_name, try_source
 from web.downloads import send_output
 from web.errors import RequestError
 from web.faces_json import shot_to_json
@@ -30,6 +30,7 @@ class LiveView:
         """recording: of the same VideoCamera."""
         self.video, self.recording = video, recording
         self.first_source = video.source  # which may be a file, and can be chosen again
+        self._opened: dict[str, Source] = {}  # addresses that gave a picture, by what the page calls them
         self.pictures = Viewers(video.shots)
         self.plain_pictures = Viewers(partial(video.shots, plain=True), plain_part)
         self.events = Viewers(video.shots, self._event, b"", EVENT_PERIOD)
@@ -46,7 +47,18 @@ class LiveView:
     def choices(self) -> dict[str, Source]:
         """What can be watched without an address: what the page calls it, and the source."""
         webcams: dict[str, Source] = {f"camera {index}: {name}": index for index, name in find_webcams().items()}
-        return {source_name(self.first_source): self.first_source, source_name("demo"): "demo"} | webcams
+        return {source_name(self.first_source): self.first_source, source_name("demo"): "demo"} | webcams | self._opened
+
+    def remember(self, address: str) -> None:
+        """Open an address, and offer it from now on. Raises RequestError where it gives no picture."""
+        try:
+            try_source(address)
+        except SourceError as error:
+            raise RequestError(f"{error} What was watched before goes on.", 422) from error
+        name, number = source_name(address), 2
+        while self._opened.get(name, address) != address:  # the same but for what is hidden
+            name, number = f"{source_name(address)} ({number})", number + 1
+        self._opened[name] = address
 
     def _event(self, shot: Shot) -> bytes:
         return f"data: {json.dumps(self.status() | shot_to_json(shot))}\n\n".encode()
@@ -75,7 +87,8 @@ def _add_page(routes: Blueprint, view: LiveView, note: str | None) -> None:
 
     @routes.get("/healthz")
     def healthz() -> ResponseReturnValue:
-        return "ok\n", 200, {"Content-Type": "text/plain"}
+        fault = view.video.fault()
+        return f"{fault or 'ok'}\n", 503 if fault else 200, {"Content-Type": "text/plain"}
 
 
 def _add_streams(routes: Blueprint, view: LiveView) -> None:
@@ -90,8 +103,9 @@ def _add_streams(routes: Blueprint, view: LiveView) -> None:
 
     @routes.get("/snapshot.jpg")
     def snapshot() -> ResponseReturnValue:
-        with closing(view.video.shots(_is_plain())) as shots:
-            shot = next(shots)
+        shot = view.video.snapshot(_is_plain())
+        if shot is None:
+            raise RequestError("The program is stopping.", 503)
         return Response(shot.plain if _is_plain() else shot.jpeg, 200, {"Cache-Control": "no-store"}, "image/jpeg")
 
     @routes.get("/state")
@@ -132,10 +146,12 @@ def _add_controls(routes: Blueprint, view: LiveView) -> None:
         body = request.get_json(silent=True)
         wanted = body.get("source") if isinstance(body, dict) else None
         known = view.choices()
-        if not isinstance(wanted, str) or not (wanted in known or is_stream(wanted)):
+        if not isinstance(wanted, str) or not (wanted in known or is_address(wanted)):
             raise RequestError(
                 "Send an address that begins with http, https or rtsp, or one of the names that /sources lists.", 400
             )
+        if wanted not in known:
+            view.remember(wanted)
         view.video.watch(known.get(wanted, wanted))
         return jsonify(view.status())
 
