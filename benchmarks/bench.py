@@ -1,7 +1,7 @@
-"""All figures of the live app that the README quotes: `pipenv run bench [CLIP ...]`; exits 1 where one misses its bar.
+"""Measures the live app: `pipenv run bench [CLIP ...]`. Exits with 1 where a figure misses its bar.
 
-Without clips it runs on the demo. The first clip should show one face, neutral at first and another expression at the
-end; it is also what speed and serving are measured on. Let nothing else run meanwhile.
+Without clips it runs on the demo. The first clip should show one face, neutral at first and with another expression at
+the end; speed and serving are measured on it too. Nothing else should run at the same time.
 """
 
 import argparse
@@ -12,10 +12,11 @@ from pathlib import Path
 from benchmarks import detection, serving, speed
 from benchmarks.figures import measure
 from model import FacialExpressionModel
-from vision.source import DEMO
+from paths import DEMO
 
 
-def main(arguments=None):
+def main(arguments: list[str] | None = None) -> int:
+    """Measure what the command line asks for. Returns the exit status: 1 where a figure misses its bar."""
     parser = argparse.ArgumentParser(prog="bench", description=__doc__.partition("\n")[0])
     parser.add_argument("clips", nargs="*", type=Path, default=[DEMO], help="videos (default: the demo)")
     parser.add_argument("--faces", type=Path, help="FER2013, to compare the compiled network on PublicTest")
@@ -23,8 +24,8 @@ def main(arguments=None):
     parser.add_argument("--minutes", type=int, default=10, help="of viewers coming and going (default: %(default)s)")
     options = parser.parse_args(arguments)
     clip, model = options.clips[0], FacialExpressionModel()
-    with tempfile.TemporaryDirectory() as folder:
-        folder = Path(folder)
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary)
         sections = {
             "The network": lambda: speed.inference(model),
             "The network on FER2013": lambda: speed.agreement(model, options.faces) if options.faces else [],

@@ -1,40 +1,43 @@
-"""A measured figure beside its bar, and the table and the chart of them all."""
+"""A measured figure and its bar, and the table and the chart of all figures."""
 
 import os
 import platform
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import matplotlib.pyplot as plt
 
-HERE = Path(__file__).resolve().parent
+from paths import BENCHMARKS
 
 
 @dataclass
 class Figure:
-    """What was measured, its value, and the bar: at least so much, or at most where `most` is true."""
+    """What was measured, its value, and its bar: the least that is good enough, or the most if `at_most` is true."""
 
     what: str
     value: float
     bar: float
-    unit: str = ""
-    most: bool = False
+    unit: str = ""  # as it follows a number: " %", " frames a second"
+    at_most: bool = False
 
     @property
-    def passes(self):
-        return self.value <= self.bar if self.most else self.value >= self.bar
+    def passes(self) -> bool:
+        """Whether the value meets the bar."""
+        return bool(self.value <= self.bar if self.at_most else self.value >= self.bar)
 
-    def row(self):
-        bar = f"{'at most' if self.most else 'at least'} {self.bar:,g}{self.unit}"
+    def row(self) -> str:
+        """The figure as a row of a Markdown table."""
+        bar = f"{'at most' if self.at_most else 'at least'} {self.bar:,g}{self.unit}"
         return f"| {self.what} | {_short(self.value)}{self.unit} | {bar} | {'yes' if self.passes else '**no**'} |"
 
 
-def _short(value):
+def _short(value: float) -> str:
     return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
 
 
-def machine():
-    """The machine in a line."""
+def machine() -> str:
+    """The machine in a line: its cores, its processor, its system and its Python."""
     name = platform.processor() or platform.machine()
     if Path("/proc/cpuinfo").exists():
         names = [
@@ -44,15 +47,16 @@ def machine():
     return f"{os.cpu_count()} cores of {name}, {platform.system()}, Python {platform.python_version()}"
 
 
-def table(figures):
+def table(figures: Sequence[Figure]) -> str:
     """The figures as a Markdown table."""
     return "\n".join(["| | measured | bar | met |", "| --- | --: | --: | --- |", *(figure.row() for figure in figures)])
 
 
-def measure(sections, name):
-    """Print each section's figures, write them as a table and a chart beside this file, and return the exit status.
+def measure(sections: Mapping[str, Callable[[], list[Figure]]], name: str) -> int:
+    """Measure and print section after section, and write a table and a chart of all figures.
 
-    sections: functions that give lists of Figures, by title.
+    sections: functions that return the figures of a section, by its title. name: of the two files in benchmarks/,
+    without their endings. Returns the exit status: 1 where a figure misses its bar.
     """
     figures = []
     for title, measured in sections.items():
@@ -60,15 +64,15 @@ def measure(sections, name):
         for figure in measured():
             print(" ", figure.row(), flush=True)
             figures.append(figure)
-    (HERE / f"{name}.md").write_text(f"Measured on {machine()}.\n\n{table(figures)}\n", encoding="utf-8")
-    draw_chart(figures, HERE / f"{name}.png")
+    (BENCHMARKS / f"{name}.md").write_text(f"Measured on {machine()}.\n\n{table(figures)}\n", encoding="utf-8")
+    draw_chart(figures, BENCHMARKS / f"{name}.png")
     return 0 if all(figure.passes for figure in figures) else 1
 
 
-def draw_chart(figures, path):
-    """A bar for each figure: how many times better than its bar it is, on a logarithmic axis."""
+def draw_chart(figures: Sequence[Figure], path: Path) -> None:
+    """Draw a horizontal line for each figure: how many times better than its bar it is, on a logarithmic axis."""
     figures = [figure for figure in figures if figure.value > 0 and figure.bar > 0][::-1]
-    margins = [figure.bar / figure.value if figure.most else figure.value / figure.bar for figure in figures]
+    margins = [figure.bar / figure.value if figure.at_most else figure.value / figure.bar for figure in figures]
     chart, axis = plt.subplots(figsize=(9, 0.32 * len(figures) + 1))
     axis.barh(
         [figure.what for figure in figures],

@@ -1,4 +1,4 @@
-"""The app as its users start it: how soon it shows something, how many it serves, and whether it stays up."""
+"""The app as its users start it: how soon it shows something, how many viewers it serves, and whether it stays up."""
 
 import contextlib
 import http.client
@@ -9,45 +9,63 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Generator, Iterator
 from pathlib import Path
+from typing import Any
 
 import camera
-from benchmarks.clips import HD, read_frames, write_h264
+from benchmarks.clips import HD, Size, read_frames, write_h264
 from benchmarks.figures import Figure
-from model import ROOT
+from model import FacialExpressionModel
+from paths import ROOT
 
-SMALL = (640, 360)
+SMALL: Size = (640, 360)
 RESTARTS = 10
-DOWN = 3.0  # seconds that a camera is away each time
+DOWN = 3.0  # seconds for which a camera is gone each time
+FRESH = 0.3  # seconds: a frame that left its source more recently is a new one
 
 
 class App:
-    """The app, running in a process of its own: `with App(source) as app`."""
+    """The app in a process of its own: `with App(source) as app`. At the end, the process is killed."""
 
-    def __init__(self, source, port=0, cache=None):
+    def __init__(self, source: Path, port: int = 0, cache: Path | None = None) -> None:
+        """port: to listen on; 0 for any that is free. cache: a folder to use as the user's cache folder."""
         environment = {**os.environ, **({"XDG_CACHE_HOME": str(cache)} if cache else {})}
-        command = [sys.executable, ROOT / "main.py", str(source), "--no-browser", "--port", str(port)]
+        command = [sys.executable, str(ROOT / "main.py"), str(source), "--no-browser", "--port", str(port)]
         self.process = subprocess.Popen(
             command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=environment
         )
-        lines = iter(self.process.stdout.readline, "")
-        self.port = int(next(found for line in lines if (found := re.search(r":(\d+) ", line)))[1])
+        self.port = self._read_port()
         self.feed = f"http://127.0.0.1:{self.port}/video_feed"
 
-    def __enter__(self):
+    def _read_port(self) -> int:
+        assert self.process.stdout
+        for line in self.process.stdout:
+            if found := re.search(r":(\d+) ", line):
+                return int(found[1])
+        raise RuntimeError("The app ended before it served.")
+
+    def __enter__(self) -> "App":
         return self
 
-    def __exit__(self, *error):
-        self.process.kill()
-        self.process.communicate()
+    def __exit__(self, *error: object) -> None:
+        self.stop()
 
-    def state(self):
+    def stop(self) -> None:
+        """Kill the process, and wait until it is gone."""
+        self.process.kill()
+        self.process.wait()
+        if self.process.stdout:
+            self.process.stdout.close()
+
+    def state(self) -> dict[str, Any]:
+        """What /state answers."""
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=5)
         connection.request("GET", "/state")
         return json.load(connection.getresponse())
 
-    def watch(self):
-        """Yield a moment, time.time(), for every frame that comes."""
+    def watch(self) -> Generator[float, None, None]:
+        """Yield a moment, as time.time(), whenever a frame has arrived."""
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
         connection.request("GET", "/video_feed")
         response = connection.getresponse()
@@ -57,25 +75,30 @@ class App:
             yield time.time()
             response.readline(), response.readline()
 
-    def memory(self):
+    def memory(self) -> float:
         """Resident memory in MB."""
         status = Path(f"/proc/{self.process.pid}/status").read_text()
-        return int(re.search(r"VmRSS:\s+(\d+)", status)[1]) / 1024
+        fields = dict(line.split(":", 1) for line in status.splitlines())
+        return int(fields["VmRSS"].split()[0]) / 1024
 
-    def threads_and_files(self):
+    def threads_and_files(self) -> tuple[int, int]:
+        """How many threads the app has, and how many open files."""
         process = Path(f"/proc/{self.process.pid}")
         return len(list((process / "task").iterdir())), len(list((process / "fd").iterdir()))
 
 
-def start(clip, folder):
-    """Seconds to the first picture and to the first labels, with an empty cache and with a full one; memory."""
+def start(clip: Path, folder: Path) -> list[Figure]:
+    """Seconds until the first picture, with an empty cache and with a full one, and memory.
+
+    Prints how long the first labels take.
+    """
     video = write_h264(folder / "hd.mp4", read_frames(clip, HD), 30)
     figures = []
     for title, bar in (("cold", 5.0), ("warm", 1.5)):
         began = time.time()
         with App(video, cache=folder / "cache") as app:
             frames = app.watch()
-            figures.append(Figure(f"{title} start: first picture", next(frames) - began, bar, " s", most=True))
+            figures.append(Figure(f"{title} start: first picture", next(frames) - began, bar, " s", at_most=True))
             while app.state()["waiting"]:
                 next(frames)
             print(f"  {title} start: labels after {time.time() - began:.1f} s")
@@ -83,10 +106,10 @@ def start(clip, folder):
             while next(frames) < end:
                 pass
             memory = app.memory()
-    return [*figures, Figure("memory while streaming 1280×720", memory, 300, " MB", most=True)]
+    return [*figures, Figure("memory while streaming 1280×720", memory, 300, " MB", at_most=True)]
 
 
-def viewers(clip, folder, seconds):
+def viewers(clip: Path, folder: Path, seconds: int) -> list[Figure]:
     """Rates, latency and gaps of many viewers of a 640×360 stream, on the same machine."""
     video = write_h264(folder / "small.mp4", read_frames(clip, SMALL), 30)
     with App(video) as app:
@@ -98,28 +121,28 @@ def viewers(clip, folder, seconds):
     return [
         Figure("200 viewers: median", many["rate_median"], 28, " frames a second"),
         Figure("200 viewers: slowest", many["rate_min"], 25, " frames a second"),
-        Figure("50 viewers: latency, 99th percentile", fifty["latency_p99"], 100, " ms", most=True),
-        Figure("ten stalled beside 50: change of the median rate", rate_change, 2, " %", most=True),
-        Figure("ten stalled beside 50: growth of the 99th percentile gap", gap_change, 20, " %", most=True),
+        Figure("50 viewers: latency, 99th percentile", fifty["latency_p99"], 100, " ms", at_most=True),
+        Figure("ten stalled beside 50: change of the median rate", rate_change, 2, " %", at_most=True),
+        Figure("ten stalled beside 50: growth of the 99th percentile gap", gap_change, 20, " %", at_most=True),
     ]
 
 
-def _load(app, count, stalled, seconds):
+def _load(app: App, count: int, stalled: int, seconds: int) -> dict[str, float]:
+    """What `benchmarks.load` measures with so many viewers, and so many that never read, in a process of its own."""
     command = [sys.executable, "-m", "benchmarks.load", app.feed, *map(str, (count, stalled, seconds))]
     result = json.loads(subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout)
     print(f"  {count} viewers, {stalled} stalled: " + ", ".join(f"{name} {each:.1f}" for name, each in result.items()))
     return result
 
 
-def recovery(clip, model):
-    """The longest time, in seconds, that the picture takes to be back once a killed network camera is."""
+def recovery(clip: Path, model: FacialExpressionModel) -> list[Figure]:
+    """What a VideoCamera shows while a network camera, another App, is killed and started again, ten times."""
     with App(clip) as first:
         port = first.port
         watched = camera.VideoCamera(first.feed, model)
         shots = watched.shots()
         _wait_for_frames(watched, shots)
-        first.process.kill()
-        first.process.wait()
+        first.stop()
         times, told = [], 0
         for _ in range(RESTARTS):
             end = time.time() + DOWN
@@ -130,32 +153,31 @@ def recovery(clip, model):
                 back = time.time()
                 _wait_for_frames(watched, shots)
                 times.append(time.time() - back)
-                again.process.kill()
-                again.process.wait()
+                again.stop()
         watched.close()
     return [
         Figure("network camera killed: picture and page say so", told, RESTARTS, f" of {RESTARTS}"),
-        Figure("network camera restarted: picture back, longest of ten", max(times), 2, " s", most=True),
+        Figure("network camera restarted: picture back, longest of ten", max(times), 2, " s", at_most=True),
     ]
 
 
-def _wait_for_frames(watched, shots):
-    """Wait until a frame comes that is none of the messages."""
+def _wait_for_frames(watched: camera.VideoCamera, shots: Iterator[camera.Shot]) -> None:
+    """Wait until the camera shows new frames again, and no message in their place."""
     while True:
-        shot = next(shots)
-        if watched.state()["problem"] is None and time.time() - shot.timestamp < 0.3 and watched.state()["fps"] > 0:
+        shot, state = next(shots), watched.state()
+        if state["problem"] is None and state["fps"] > 0 and time.time() - shot.timestamp < FRESH:
             return
 
 
-def soak(clip, minutes):
-    """Growth over minutes in which viewers come and go."""
+def soak(clip: Path, minutes: int) -> list[Figure]:
+    """How memory, threads and open files grow over minutes in which viewers come and go."""
     with App(clip) as app:
         stop = time.time() + 60 * minutes
 
-        def come_and_go(pause):
+        def come_and_go(frames_each: int) -> None:
             while time.time() < stop:
                 with contextlib.closing(app.watch()) as frames:
-                    for _ in range(pause):
+                    for _ in range(frames_each):
                         next(frames)
 
         threads = [threading.Thread(target=come_and_go, args=(20 + 17 * index,)) for index in range(10)]
@@ -167,11 +189,11 @@ def soak(clip, minutes):
             thread.join()
         with contextlib.closing(app.watch()) as frames:
             next(frames)
-        time.sleep(10)  # the source is let go five seconds after the last viewer
+        time.sleep(2 * camera.RELEASE_AFTER)  # without viewers, the app closes its source meanwhile
         after = [app.memory(), *app.threads_and_files()]
     growth = [end - begin for begin, end in zip(before, after)]
     return [
-        Figure(f"{minutes} min of viewers coming and going: growth of memory", growth[0], 10, " MB", most=True),
-        Figure("the same: more threads", growth[1], 0, most=True),
-        Figure("the same: more open files", growth[2], 0, most=True),
+        Figure(f"{minutes} min of viewers coming and going: growth of memory", growth[0], 10, " MB", at_most=True),
+        Figure("the same: more threads", growth[1], 0, at_most=True),
+        Figure("the same: more open files", growth[2], 0, at_most=True),
     ]

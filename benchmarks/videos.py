@@ -1,7 +1,7 @@
-"""The figures on saved videos in the README: `pipenv run bench-videos [CLIP]`; exits 1 where one misses its bar.
+"""Measures the analysis of saved videos: `pipenv run bench-videos [CLIP]`. Exits with 1 where a figure misses its bar.
 
-What a second worker brings, what killed ones cost, what thousands of videos weigh, and the package `fer` beside it.
-Let nothing else run meanwhile.
+How much faster a second worker makes it, whether results survive killed workers, how much memory thousands of videos
+take, and how it compares with the package `fer`. Nothing else should run at the same time.
 """
 
 import argparse
@@ -12,33 +12,38 @@ import sys
 import tempfile
 import threading
 import time
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import psutil
+from distributed import Client
 
 from analyze import plan
 from benchmarks.clips import HD, back_and_forth, read_frames, write_h264
 from benchmarks.figures import Figure, measure
-from model import ROOT
+from paths import DEMO, ROOT
 from videos.cluster import connected, run
-from vision.source import DEMO
 
 FRAMES, FER_FRAMES = 1800, 900
 KEY_FRAME_EVERY = 60
-TURNS = 3
+TURNS = 3  # that the comparison of workers takes; the median counts
 CLIPS, CLIP_FRAMES, CLIP_SIZE = 500, 12, (320, 180)
 KILL_EVERY = 3.0  # seconds
 FEW_STUBS, MANY_STUBS = 100, 10_000
-# Hands out so many jobs that do nothing, and prints what memory driver and scheduler have then, in MB.
+# A script that runs as many jobs as its argument says, which do nothing, and prints how many MB of memory this process
+# and the scheduler in it then take.
 STUBS = """
 import sys
 from pathlib import Path
 
 import psutil
 
-from videos import cluster
 from analyze import plan
-from videos.steps import Call, Done
+from videos import cluster
+from videos.job import Done
+from videos.steps import Call
 
 def nothing(job):
     return Done(1, 0)
@@ -48,7 +53,7 @@ def steps(job):
     return done
 
 def main():
-    cluster.steps = steps
+    cluster.shared_steps = steps
     jobs = plan([Path(f"/videos/{index:05}.mp4") for index in range(int(sys.argv[1]))], Path("/videos"))
     with cluster.connected(workers=2) as client:
         assert sum(outcome is not None for *_, outcome in cluster.run(client, jobs)) == int(sys.argv[1])
@@ -57,7 +62,8 @@ def main():
 if __name__ == "__main__":
     main()
 """
-# Analyses the clip of its first argument with every output on, and prints frames a second.
+# A script that analyses the video of its first argument with `fer`, every output on, into the folder of its second, and
+# prints frames per second. Its third argument is the number of frames.
 FER = """
 import sys, time
 from fer.fer import FER
@@ -69,13 +75,14 @@ print(int(sys.argv[3]) / (time.time() - began))
 """
 
 
-def _long_video(clip, path, count):
+def _long_video(clip: Path, path: Path, count: int) -> Path:
+    """Write `count` frames of the clip, played back and forth at 1280×720, and return the path."""
     frames = back_and_forth(read_frames(clip, HD))
     return write_h264(path, (frames[index % len(frames)] for index in range(count)), 30, KEY_FRAME_EVERY)
 
 
-def _analyse(client, paths, out, **outputs):
-    """Analyse videos into a folder. Returns frames a second."""
+def _analyze(client: Client, paths: Sequence[Path], out: Path, **outputs: Any) -> float:
+    """Analyse videos into a folder. outputs: see analyze.plan. Returns frames per second."""
     began, frames = time.perf_counter(), 0
     for job, _, _, outcome in run(client, plan(paths, paths[0].parent, out, **outputs)):
         if isinstance(outcome, Exception):
@@ -84,28 +91,30 @@ def _analyse(client, paths, out, **outputs):
     return frames / (time.perf_counter() - began)
 
 
-def workers(clip, folder):
-    """How much faster two single-threaded workers are than one, on a video and all of its outputs."""
+def workers(clip: Path, folder: Path) -> list[Figure]:
+    """How many times faster two single-threaded workers are than one, on one video with all of its outputs."""
     video, ratios = _long_video(clip, folder / "long.mp4", FRAMES), []
     for turn in range(TURNS):
         rates = []
         for count in (1, 2):
             with connected(workers=count) as client:
-                _analyse(client, [clip], folder / f"warm-up {turn} {count}")  # loads the network
-                rates.append(_analyse(client, [video], folder / f"{turn} {count}"))
+                _analyze(client, [clip], folder / f"warm-up {turn} {count}")  # loads the network
+                rates.append(_analyze(client, [video], folder / f"{turn} {count}"))
         print(f"  one worker {rates[0]:.0f} frames a second, two {rates[1]:.0f}")
         ratios.append(rates[1] / rates[0])
-    return [
-        Figure("1280×720 analysed: two single-threaded workers against one", sorted(ratios)[TURNS // 2], 1.7, " times")
-    ]
+    median = float(np.median(ratios))
+    return [Figure("1280×720 analysed: two single-threaded workers against one", median, 1.7, " times")]
 
 
-def against_fer(clip, folder, python):
-    """How much faster a video is analysed, all outputs on, than by the package `fer`, installed for another Python."""
+def against_fer(clip: Path, folder: Path, python: str) -> list[Figure]:
+    """How many times faster a video is analysed, all outputs on, than by the package `fer`.
+
+    python: the interpreter of an environment in which `fer` is installed.
+    """
     video = _long_video(clip, folder / "for_fer.mp4", FER_FRAMES)
     with connected() as client:
-        _analyse(client, [clip], folder / "ours warm-up")
-        ours = _analyse(client, [video], folder / "ours")
+        _analyze(client, [clip], folder / "ours warm-up")
+        ours = _analyze(client, [video], folder / "ours")
     (folder / "theirs").mkdir()
     command = [python, "-c", FER, str(video), str(folder / "theirs"), str(FER_FRAMES)]
     output = subprocess.run(command, capture_output=True, text=True, check=True, cwd=folder).stdout
@@ -114,32 +123,23 @@ def against_fer(clip, folder, python):
     return [Figure("1280×720 analysed, all outputs, against `fer`", ours / theirs, 8, " times")]
 
 
-def killed(clip, folder):
-    """How many of 500 tables differ where a worker is killed every few seconds."""
+def killed(clip: Path, folder: Path) -> list[Figure]:
+    """How many of 500 tables are the same when a worker is killed every few seconds."""
     frames = list(read_frames(clip, CLIP_SIZE))
     videos = []
     for index in range(CLIPS):
         begin = index % max(1, len(frames) - CLIP_FRAMES)
         videos.append(write_h264(folder / f"clip {index:03}.mp4", frames[begin : begin + CLIP_FRAMES], 30))
     with connected(workers=2) as client:
-        _analyse(client, videos, folder / "quiet", video=False, timeline=False)
+        _analyze(client, videos, folder / "quiet", video=False, timeline=False)
     with connected(workers=2) as client:
-        stop, kills = threading.Event(), []
-
-        def kill():
-            rng = random.Random(0)
-            while not stop.wait(KILL_EVERY):
-                children = [child for child in psutil.Process().children() if "spawn_main" in "".join(child.cmdline())]
-                if children:
-                    rng.choice(children).kill()
-                    kills.append(1)
-
-        killer = threading.Thread(target=kill)
-        killer.start()
-        _analyse(client, videos, folder / "killed", video=False, timeline=False)
+        stop, killer = threading.Event(), _WorkerKiller()
+        thread = threading.Thread(target=killer.run, args=(stop,))
+        thread.start()
+        _analyze(client, videos, folder / "killed", video=False, timeline=False)
         stop.set()
-        killer.join()
-    print(f"  {len(kills)} workers killed")
+        thread.join()
+    print(f"  {killer.kills} workers killed")
     quiet, disturbed = (
         {path.name: path.read_bytes() for path in (folder / name).glob("*.csv")} for name in ("quiet", "killed")
     )
@@ -147,8 +147,24 @@ def killed(clip, folder):
     return [Figure(f"{CLIPS} clips with a worker killed every {KILL_EVERY:g} s: tables as without", same, CLIPS)]
 
 
-def stubs(folder):
-    """What driver and scheduler take more for ten thousand jobs than for a hundred."""
+class _WorkerKiller:
+    """Kills one of this process' workers, drawn at random, every KILL_EVERY seconds."""
+
+    def __init__(self) -> None:
+        self.kills = 0
+
+    def run(self, stop: threading.Event) -> None:
+        """Go on until `stop` is set."""
+        rng = random.Random(0)
+        while not stop.wait(KILL_EVERY):
+            children = [child for child in psutil.Process().children() if "spawn_main" in "".join(child.cmdline())]
+            if children:
+                rng.choice(children).kill()
+                self.kills += 1
+
+
+def stubs(folder: Path) -> list[Figure]:
+    """How many MB more driver and scheduler take for ten thousand jobs than for a hundred."""
     script, memory = folder / "stubs.py", []
     script.write_text(STUBS)
     for count in (FEW_STUBS, MANY_STUBS):
@@ -157,17 +173,18 @@ def stubs(folder):
         output = subprocess.run(command, capture_output=True, text=True, check=True, env=environment).stdout
         memory.append(float(output.split()[-1]))
     print(f"  {memory[0]:.0f} MB for {FEW_STUBS} jobs, {memory[1]:.0f} MB for {MANY_STUBS}")
-    growth = memory[1] - memory[0]
-    return [Figure(f"driver and scheduler, {MANY_STUBS:,} jobs against {FEW_STUBS}", growth, 50, " MB more", most=True)]
+    title = f"driver and scheduler, {MANY_STUBS:,} jobs against {FEW_STUBS}"
+    return [Figure(title, memory[1] - memory[0], 50, " MB more", at_most=True)]
 
 
-def main(arguments=None):
+def main(arguments: list[str] | None = None) -> int:
+    """Measure what the command line asks for. Returns the exit status: 1 where a figure misses its bar."""
     parser = argparse.ArgumentParser(prog="bench-videos", description=__doc__.partition("\n")[0])
     parser.add_argument("clip", nargs="?", type=Path, default=DEMO, help="a video with a face (default: the demo)")
     parser.add_argument("--fer", metavar="PYTHON", help="the Python of an environment with the package fer, to compare")
     options = parser.parse_args(arguments)
-    with tempfile.TemporaryDirectory() as folder:
-        folder = Path(folder)
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary)
         sections = {
             "A second worker": lambda: workers(options.clip, folder),
             "Killed workers": lambda: killed(options.clip, folder),
