@@ -62,6 +62,12 @@ def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--allow-host", action="append", default=[], metavar="NAME", help="another name under which this is reached"
     )
+    parser.add_argument(
+        "--embed", action="append", default=[], metavar="ORIGIN", help="a site whose pages may show the picture"
+    )
+    parser.add_argument(
+        "--behind-proxy", action="store_true", help="believe the X-Forwarded headers of a proxy in front of this"
+    )
     parser.add_argument("--certfile", metavar="PEM", help="serve https with this certificate")
     parser.add_argument("--keyfile", metavar="PEM", help="the certificate's key, if it is in another file")
     parser.add_argument("--no-browser", action="store_true", help="do not open the page in the browser")
@@ -105,7 +111,7 @@ def serve(options: argparse.Namespace) -> None:
     needs_token = options.allow_host or not is_loopback(options.host)
     token = secrets.token_urlsafe(24) if needs_token else None
     names = [*names_of(options.host), *options.allow_host]
-    app = create_app(video, note, names, token)
+    app = create_app(video, note, names, token, options.embed, options.behind_proxy)
     try:
         server = create_server(app, listener, options.host, tls)
         announce(addresses(options.host, names, server.port, tls is not None, token), not options.no_browser)
@@ -119,7 +125,7 @@ def serve(options: argparse.Namespace) -> None:
 
 def addresses(host: str, names: list[str], port: int, tls: bool, token: str | None) -> list[str]:
     """The links under which the page can be opened."""
-    here = [HOST] if is_loopback(host) or host in EVERYWHERE else []
+    here = [f"[{host}]" if host == "::1" else HOST] if is_loopback(host) or host in EVERYWHERE else []
     hosts = here + [name for name in names if name not in OWN_NAMES]
     query = f"/?token={token}" if token else ""
     return [f"{'https' if tls else 'http'}://{name}:{port}{query}" for name in hosts]

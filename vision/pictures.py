@@ -71,6 +71,8 @@ def is_picture_file(path: Path) -> bool:
     """Whether a file is a single picture: by its name, or where that does not tell, by its content."""
     if path.suffix.lower() in SUFFIXES:
         return True
+    if not path.is_file():  # what is read from a pipe would be lost
+        return False
     try:
         with Image.open(path, formats=FORMATS) as image:
             return getattr(image, "n_frames", 1) == 1

@@ -27,7 +27,10 @@ Wanted = Callable[[], bool]  # asked again and again; once it is false, no more 
 WEBCAM_BACKEND = cv2.CAP_DSHOW if sys.platform == "win32" else cv2.CAP_ANY
 # Seconds that a network camera may take to open, and from one piece of data to the next: some send a frame every 10 s.
 OPEN_TIMEOUT, READ_TIMEOUT = 5.0, 15.0
-STREAM_OPTIONS = {"rtsp_flags": "prefer_tcp"}  # frames that come over UDP arrive damaged on many networks
+STREAM_OPTIONS = {
+    "rtsp_flags": "prefer_tcp",  # frames that come over UDP arrive damaged on many networks
+    "protocol_whitelist": "http,httpproxy,https,tcp,tls,udp,rtp,rtsp,srtp,crypto",  # no playlist may name a file
+}
 SEGMENTED = {"hls", "dash"}  # kinds of live streams that arrive in bursts, and are to be played at their own pace
 LONGEST_SIDE = 1920  # pixels; a larger frame is shrunk to it, since no viewer's browser shows more
 LATEST_SHOWN = 0.25  # seconds: a machine too slow for a clip skips frames, but still shows one this often
@@ -139,6 +142,12 @@ def shrink(image: np.ndarray, longest: int) -> np.ndarray:
         return image
     size = max(1, round(scale * width)), max(1, round(scale * height))
     return cv2.resize(image, size, interpolation=cv2.INTER_AREA)
+
+
+def shrink_to(image: np.ndarray, most_pixels: int) -> np.ndarray:
+    """The image with at most so many pixels, about: a panorama's faces are small beside its longer side."""
+    height, width = image.shape[:2]
+    return shrink(image, round(max(height, width) * min(1.0, (most_pixels / (height * width)) ** 0.5)))
 
 
 def read_picture(path: str | Path) -> np.ndarray:

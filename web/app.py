@@ -31,15 +31,20 @@ class Parts:
 
 
 def create_app(
-    video: VideoCamera, note: str | None = None, names: Sequence[str] = OWN_NAMES, token: str | None = None
+    video: VideoCamera,
+    note: str | None = None,
+    names: Sequence[str] = OWN_NAMES,
+    token: str | None = None,
+    embed: Sequence[str] = (),
+    behind_proxy: bool = False,
 ) -> Flask:
     """The Flask app that shows a VideoCamera.
 
-    note: a sentence for the page. names, token: see restrict_access. close_app ends what it runs.
+    note: a sentence for the page. names, token, embed, behind_proxy: see restrict_access. close_app ends what it runs.
     """
     app = Flask(__name__, template_folder=str(TEMPLATES), static_folder=str(STATIC))
     app.config["MAX_CONTENT_LENGTH"] = app.config["MAX_FORM_MEMORY_SIZE"] = MOST_BYTES
-    restrict_access(app, names, token)
+    restrict_access(app, names, token, embed, behind_proxy)
     answer_errors_as_json(app)
     folder = Path(tempfile.mkdtemp(prefix="expressions-"))
     for name in ("videos", "recording"):

@@ -10,7 +10,7 @@ from vision.annotate import LiveAnnotator
 from vision.faces import Face, FaceDetector
 from vision.opencv import cv2
 from web.errors import RequestError
-from web.pictures import decode_picture
+from web.pictures import read_picture
 
 MOST_PAGES = 32
 FORGOTTEN_AFTER = 10.0  # seconds without a frame
@@ -42,7 +42,7 @@ class BrowserCameras:
 
         name: the page's own, the same for all of its frames.
         """
-        image = decode_picture(content)
+        image = read_picture(content)
         height, width = image.shape[:2]
         if max(width, height) > LONGEST_SIDE:
             raise RequestError(f"Send frames of at most {LONGEST_SIDE} pixels a side.", 413)

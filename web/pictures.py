@@ -1,40 +1,30 @@
 """Pictures sent over HTTP: recognised by their content, bounded before they are decoded, and their faces found."""
 
-import io
-import struct
 import threading
 from collections.abc import Callable
 
 import numpy as np
-from PIL import Image, ImageOps
 
 from model import FacialExpressionModel
 from vision.annotate import find_in_picture
 from vision.faces import Face, scale_faces
-from vision.source import LONGEST_SIDE, shrink
+from vision.pictures import FORMATS, PictureError, TooLargeError, decode_picture
+from vision.source import shrink_to
 from web.errors import RequestError
 
-FORMATS = ("BMP", "GIF", "JPEG", "PNG", "WEBP")
 MOST_BYTES = 32 * 1024 * 1024  # of a request
 MOST_PIXELS = 50_000_000  # of a picture, decoded: 150 MB
+SEARCHED_PIXELS = 6_000_000  # a larger picture is searched at this size
 
 
-def decode_picture(content: bytes) -> np.ndarray:
-    """A picture's bytes as (height, width, 3) uint8 BGR, upright. Raises RequestError."""
+def read_picture(content: bytes, most_pixels: int = MOST_PIXELS) -> np.ndarray:
+    """A picture file's bytes as (height, width, 3) uint8 BGR, upright. Raises RequestError."""
     try:
-        with Image.open(io.BytesIO(content), formats=FORMATS) as image:
-            if image.width * image.height > MOST_PIXELS:
-                raise RequestError(
-                    f"The picture has {image.width}×{image.height} pixels; "
-                    f"send one of at most {MOST_PIXELS // 1_000_000} million.",
-                    413,
-                )
-            pixels = np.asarray(ImageOps.exif_transpose(image).convert("RGB"))
-    except Image.DecompressionBombError as error:
-        raise RequestError(f"The picture has more than {MOST_PIXELS // 1_000_000} million pixels.", 413) from error
-    except (OSError, ValueError, SyntaxError, EOFError, KeyError, TypeError, struct.error) as error:  # as Pillow has it
+        return decode_picture(content, most_pixels)
+    except TooLargeError as error:
+        raise RequestError(f"This picture is too large: {error}.", 413) from error
+    except PictureError as error:
         raise RequestError(f"This file can't be read as a picture; send one of {', '.join(FORMATS)}.", 415) from error
-    return np.ascontiguousarray(pixels[:, :, ::-1])
 
 
 class PictureReader:
@@ -50,6 +40,6 @@ class PictureReader:
         Boxes are x, y, width, height in pixels of the picture as it was sent, upright.
         """
         with self._lock:
-            image = decode_picture(content)
-            small = shrink(image, LONGEST_SIDE)
+            image = read_picture(content)
+            small = shrink_to(image, SEARCHED_PIXELS)
             return scale_faces(find_in_picture(small, self._model()), image.shape[1] / small.shape[1])

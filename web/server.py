@@ -65,12 +65,14 @@ class PortTakenError(OSError):
 
 def _bind(port: int, host: str) -> socket.socket:
     # On a Mac and on Windows a port that another program serves can often be bound a second time, so ask first.
-    with socket.socket() as probe:
+    family = socket.AF_INET6 if host == "::1" else socket.AF_INET
+    with socket.socket(family) as probe:
         probe.settimeout(0.5)
-        if port and probe.connect_ex((HOST, port)) == 0:
+        if port and probe.connect_ex((host if host == "::1" else HOST, port)) == 0:
             raise PortTakenError(f"port {port} is taken")
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    return socket.create_server((host, port), family=family, backlog=MAX_VIEWERS)
+    both = host == "::" and socket.has_dualstack_ipv6()  # IPv4 too, as people expect of "everywhere"
+    return socket.create_server((host, port), family=family, backlog=MAX_VIEWERS, dualstack_ipv6=both)
 
 
 class CertificateError(Exception):

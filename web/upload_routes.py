@@ -1,6 +1,7 @@
 """Pictures, videos and frames that people send to be analysed."""
 
 from pathlib import Path
+from typing import Any
 
 from flask import Blueprint, abort, jsonify, request
 from flask.typing import ResponseReturnValue
@@ -31,12 +32,24 @@ def _add_pictures(routes: Blueprint, pictures: PictureReader, cameras: BrowserCa
             files = [("picture", request.get_data())]
         if not files:
             raise RequestError("Send a picture as the body, with its content type, or several as a form's files.", 400)
-        return jsonify(images=[{"name": name, "faces": faces_to_json(pictures.read(data))} for name, data in files])
+        images = [_read(pictures, name, data) for name, data in files]
+        errors = [image.pop("status") for image in images if "error" in image]
+        if len(files) == 1 and errors:
+            return jsonify(error=images[0]["error"]), errors[0]
+        return jsonify(images=images)
 
     @routes.post("/api/frames/<page>")
     def browser_frame(page: str) -> ResponseReturnValue:
         size, faces = cameras.analyze(page[:64], request.get_data())
         return jsonify(size=size, faces=faces_to_json(faces))
+
+
+def _read(pictures: PictureReader, name: str, data: bytes) -> dict[str, Any]:
+    """The name and faces of one of the pictures sent, or its error and that error's status."""
+    try:
+        return {"name": name, "faces": faces_to_json(pictures.read(data))}
+    except RequestError as error:
+        return {"name": name, "error": str(error), "status": error.status}
 
 
 def _add_videos(routes: Blueprint, videos: VideoQueue) -> None:
