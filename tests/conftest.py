@@ -1,3 +1,5 @@
+import atexit
+import contextlib
 import itertools
 import os
 import shutil
@@ -15,14 +17,15 @@ from playwright.sync_api import sync_playwright
 from camera import VideoCamera
 from model import FacialExpressionModel
 from paths import CASCADE, DEMO, MODEL_JSON, MODEL_WEIGHTS, PYPROJECT, ROOT
+from program import Program
 from web.app import close_app, create_app
 from web.server import create_server, listen
 
-os.environ["XDG_CACHE_HOME"] = tempfile.mkdtemp(prefix="cache-of-tests-")  # compiled networks, and nobody's own
+os.environ["XDG_CACHE_HOME"] = tempfile.mkdtemp(prefix="cache-of-tests-")  # compiled networks, apart from the user's
+atexit.register(shutil.rmtree, os.environ["XDG_CACHE_HOME"], ignore_errors=True)
 
 CLIP_SIZE, CLIP_FRAMES, CLIP_RATE = (320, 240), 30, 25
-
-
+WITHOUT_NETWORK = ROOT / "tests" / "without_network"
 PACKAGES = ("inference", "static", "templates", "training", "videos", "vision", "web")
 
 
@@ -41,7 +44,7 @@ def copy_program():
 
 @pytest.fixture(scope="session")
 def astronaut():
-    """A photograph of one smiling woman, (512, 512, 3) uint8 BGR, in the public domain."""
+    """A photograph of a smiling woman, (512, 512, 3) uint8 BGR, in the public domain."""
     return cv2.cvtColor(skimage.data.astronaut(), cv2.COLOR_RGB2BGR)
 
 
@@ -123,8 +126,39 @@ def chromium(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def model():
-    return FacialExpressionModel()
+def without_network(tmp_path_factory):
+    """Environment variables with which Python programs reach only this machine, and a file of what they tried."""
+    refused = tmp_path_factory.mktemp("network") / "refused"
+    return {"PYTHONPATH": str(WITHOUT_NETWORK), "REFUSED": str(refused)}, refused
+
+
+@pytest.fixture(scope="session")
+def model(without_network):
+    """The network, compiled without a connection to anywhere."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in without_network[0].items():
+            patch.setenv(name, value)
+        return FacialExpressionModel()
+
+
+@pytest.fixture(scope="session")
+def cluster(model):
+    """The Client of a cluster of two processes, for every test that needs one."""
+    from videos.cluster import connected  # here, since Dask takes a second to import
+
+    with connected(workers=2) as client:
+        yield client
+
+
+@pytest.fixture
+def launch(tmp_path):
+    """A function that starts main.py with arguments, as a Program; whatever still runs afterwards is killed."""
+    with contextlib.ExitStack() as programs:
+
+        def run(*arguments, **options):
+            return programs.enter_context(Program(*arguments, **{"working_folder": tmp_path, **options}))
+
+        yield run
 
 
 @pytest.fixture
@@ -150,14 +184,17 @@ def serve(watch):
     """A function that serves a source for real and gives the address of its page."""
     servers = []
 
-    def start(source, note=None, tls=None, **doors):
-        server = create_server(create_app(watch(source), note, **doors), listen(0), tls=tls)
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        servers.append(server)
+    def start(source, note=None, tls=None, **access):
+        with listen(0) as listener:  # the server has a copy of it
+            server = create_server(create_app(watch(source), note, **access), listener, tls=tls)
+        thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)  # how soon it shuts down
+        thread.start()
+        servers.append((server, thread))
         return f"{'https' if tls else 'http'}://127.0.0.1:{server.port}"
 
     yield start
-    for server in servers:
+    for server, thread in servers:
         server.shutdown()
+        thread.join()
         server.server_close()
         close_app(server.app)

@@ -1,9 +1,7 @@
 """The rows of the design's table on security, each as a test, over real sockets."""
 
-import http.client
 import http.server
 import json
-import os
 import re
 import signal
 import socket
@@ -11,28 +9,16 @@ import ssl
 import subprocess
 import sys
 import threading
-import time
+from contextlib import contextmanager
 from urllib.parse import urlsplit
 
 import pytest
 
-from paths import ROOT
 from web import access, server
+from web_client import ask, opened, read_parts
 
 TOKEN = "a-token-of-the-tests"
 JSON = {"Content-Type": "application/json"}
-
-
-def ask(address, path, method="GET", body=None, context=None, **headers):
-    """The response to a request, read to its end: (status, headers, body)."""
-    place = urlsplit(address)
-    if place.scheme == "https":
-        connection = http.client.HTTPSConnection(place.netloc, timeout=10, context=context)
-    else:
-        connection = http.client.HTTPConnection(place.netloc, timeout=10)
-    connection.request(method, path, body, {name.replace("_", "-"): value for name, value in headers.items()})
-    response = connection.getresponse()
-    return response.status, response.headers, response.read()
 
 
 @pytest.fixture(scope="session")
@@ -54,17 +40,17 @@ def test_every_route_but_health_wants_the_token(serve, clip):
     rules = create_rules(address)
     assert len(rules) > 15
     for path, method in rules:
-        status, headers, body = ask(address, path, method)
+        answer = ask(address, path, method)
         if path == "/healthz":
-            assert status == 200
+            assert answer.status == 200
         else:
-            assert (path, status) == (path, 401)
-            assert headers["WWW-Authenticate"] == "Bearer"
-            assert "Open the link" in json.loads(body)["error"]
+            assert (path, answer.status) == (path, 401)
+            assert answer.headers["WWW-Authenticate"] == "Bearer"
+            assert "Open the link" in answer.json()["error"]
 
 
 def create_rules(address):
-    document = json.loads(ask(address, "/openapi.json", Authorization=f"Bearer {TOKEN}")[2])
+    document = ask(address, "/openapi.json", Authorization=f"Bearer {TOKEN}").json()
     paths = [
         (re.sub(r"{\w+}", "x", path), method.upper()) for path, ways in document["paths"].items() for method in ways
     ]
@@ -103,9 +89,9 @@ def test_a_foreign_host_is_refused_and_a_name_can_be_added(serve, clip):
 def test_another_sites_page_can_change_nothing(serve, clip, method, path):
     address = serve(str(clip))
     for origin in ("http://elsewhere.example", "null", f"{address}.example"):
-        status, _, body = ask(address, path, method, "{}", Origin=origin, **JSON)
-        assert status == 403
-        assert "own page" in json.loads(body)["error"]
+        answer = ask(address, path, method, "{}", Origin=origin, **JSON)
+        assert answer.status == 403
+        assert "own page" in answer.json()["error"]
 
 
 @pytest.mark.parametrize(
@@ -113,53 +99,55 @@ def test_another_sites_page_can_change_nothing(serve, clip, method, path):
 )
 def test_an_address_to_watch_is_never_a_path(serve, clip, address):
     page = serve(str(clip))
-    status, _, body = ask(page, "/source", "POST", json.dumps({"source": address}), **JSON)
-    assert status == 400
-    assert "http, https or rtsp" in json.loads(body)["error"]
-    assert json.loads(ask(page, "/state")[2])["source"] == clip.name
+    answer = ask(page, "/source", "POST", json.dumps({"source": address}), **JSON)
+    assert answer.status == 400
+    assert "http, https or rtsp" in answer.json()["error"]
+    assert ask(page, "/state").json()["source"] == clip.name
 
 
-def test_a_playlist_from_elsewhere_reads_no_file_of_this_machine(serve, clip):
+@contextmanager
+def elsewhere(content):
+    """A server of another program that answers every request with a playlist; its address."""
+
     class Playlist(http.server.BaseHTTPRequestHandler):
         def do_GET(self):
             self.send_response(200)
             self.send_header("Content-Type", "application/vnd.apple.mpegurl")
             self.end_headers()
-            self.wfile.write(f"#EXTM3U\n#EXTINF:2,\nfile://{clip}\n#EXT-X-ENDLIST\n".encode())
+            self.wfile.write(content)
 
         def log_message(self, *arguments):
             pass
 
-    elsewhere = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Playlist)
-    threading.Thread(target=elsewhere.serve_forever, daemon=True).start()
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Playlist) as other:
+        thread = threading.Thread(target=other.serve_forever, args=(0.02,))
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{other.server_port}"
+        finally:
+            other.shutdown()
+            thread.join()
+
+
+def test_a_playlist_from_elsewhere_reads_no_file_of_this_machine(serve, clip):
     page = serve("demo")
-    source = f"http://127.0.0.1:{elsewhere.server_port}/list.m3u8"
-    ask(page, "/source", "POST", json.dumps({"source": source}), **JSON)
-    end = time.monotonic() + 20
-    while "gives no picture" not in (json.loads(ask(page, "/state")[2])["problem"] or ""):
-        ask(page, "/snapshot.jpg")
-        assert time.monotonic() < end
-    elsewhere.shutdown()
-    elsewhere.server_close()
+    with elsewhere(f"#EXTM3U\n#EXTINF:2,\nfile://{clip}\n#EXT-X-ENDLIST\n".encode()) as address:
+        answer = ask(page, "/source", "POST", json.dumps({"source": f"{address}/list.m3u8"}), **JSON)
+    assert answer.status == 422
+    assert address in answer.json()["error"]
+    assert ask(page, "/state").json()["source"] == "the demo"
 
 
 def test_over_tls_the_page_works_and_its_cookie_is_secure(serve, clip, certificate):
     address = serve(str(clip), token=TOKEN, tls=server.load_certificate(*certificate))
     context = ssl.create_default_context(cafile=certificate[0])
-    silent = socket.create_connection(("127.0.0.1", urlsplit(address).port))  # which begins no handshake
-    _, headers, _ = ask(address, f"/?token={TOKEN}", context=context)
-    assert "Secure" in headers["Set-Cookie"]
-    cookie = headers["Set-Cookie"].partition(";")[0]
-    connection = http.client.HTTPSConnection(urlsplit(address).netloc, timeout=10, context=context)
-    connection.request("GET", "/video_feed", headers={"Cookie": cookie})
-    response = connection.getresponse()
-    for _ in range(5):
-        assert response.readline() == b"--frame\r\n"
-        part = http.client.parse_headers(response)
-        assert response.read(int(part["Content-Length"])).startswith(b"\xff\xd8")
-        response.readline()
-    assert json.loads(ask(address, "/state", context=context, Cookie=cookie)[2])["viewers"] == 1
-    silent.close()
+    with socket.create_connection(("127.0.0.1", urlsplit(address).port)):  # which begins no handshake
+        cookie = ask(address, f"/?token={TOKEN}", context=context).headers["Set-Cookie"]
+        assert "Secure" in cookie
+        cookie = cookie.partition(";")[0]
+        with opened(address, context=context, Cookie=cookie) as feed:
+            assert all(body.startswith(b"\xff\xd8") for _, body in read_parts(feed, 5))
+            assert ask(address, "/state", context=context, Cookie=cookie).json()["viewers"] == 1
 
 
 def test_a_certificate_that_cannot_be_used_is_one_sentence(tmp_path):
@@ -168,27 +156,21 @@ def test_a_certificate_that_cannot_be_used_is_one_sentence(tmp_path):
         server.load_certificate(tmp_path / "certificate.pem", None)
 
 
-def test_listening_elsewhere_prints_links_with_a_token(tmp_path, clip):
-    command = [sys.executable, str(ROOT / "main.py"), str(clip), "--no-browser", "--port", "0", "--host", "0.0.0.0"]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env={**os.environ, "TMPDIR": str(tmp_path)})
-    try:
-        link = urlsplit(re.search(r"http://\S+", process.stdout.readline())[0])
-        another = urlsplit(re.search(r"http://\S+", process.stdout.readline())[0])
-        assert another.hostname != link.hostname
-        assert another.query == link.query
-        address = f"http://127.0.0.1:{link.port}"
-        assert link.query.startswith("token=")
-        assert len(link.query) > 30
-        assert ask(address, "/state")[0] == 401
-        assert ask(address, f"/?{link.query}")[0] == 302
-        assert ask(address, "/state", Authorization=f"Bearer {link.query[6:]}")[0] == 200
-        assert len(list(tmp_path.glob("expressions-*"))) == 1
-        process.send_signal(signal.SIGINT if sys.platform == "win32" else signal.SIGTERM)
-        process.wait(5)
-        assert list(tmp_path.glob("expressions-*")) == []
-    finally:
-        process.kill()
-        process.communicate()
+def test_listening_elsewhere_prints_links_with_a_token(launch, tmp_path, clip):
+    program = launch(clip, "--host", "0.0.0.0", environment={"TMPDIR": str(tmp_path)})
+    address, second = program.address, program.process.stdout.readline()
+    link, another = (urlsplit(re.search(r"http://\S+", line)[0]) for line in (program.lines[-1], second))
+    assert another.hostname != link.hostname
+    assert another.query == link.query
+    assert link.query.startswith("token=")
+    assert len(link.query) > 30
+    assert ask(address, "/state").status == 401
+    assert ask(address, f"/?{link.query}").status == 302
+    assert ask(address, "/state", Authorization=f"Bearer {link.query[6:]}").status == 200
+    assert len(list(tmp_path.glob("expressions-*"))) == 1
+    program.process.send_signal(signal.SIGINT if sys.platform == "win32" else signal.SIGTERM)
+    assert program.wait()[0] == 0
+    assert list(tmp_path.glob("expressions-*")) == []
 
 
 def test_names_are_those_that_browsers_send():
