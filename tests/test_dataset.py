@@ -81,7 +81,7 @@ def test_file_names_tell_the_two_test_splits_apart(tmp_path):
 def test_wrong_path(tmp_path):
     with pytest.raises(DatasetError, match=r"nowhere.csv does not exist"):
         load_dataset(tmp_path / "nowhere.csv")
-    with pytest.raises(DatasetError, match="holds neither fer2013.csv"):
+    with pytest.raises(DatasetError, match="contains none of fer2013.csv"):
         load_dataset(tmp_path)
 
 
@@ -94,7 +94,7 @@ def test_unknown_folder(tmp_path):
 def test_broken_picture(tmp_path):
     write_folders(tmp_path, ["train/happy/1.png"])
     (tmp_path / "train" / "happy" / "2.png").write_bytes(b"hello")
-    with pytest.raises(DatasetError, match=r"2.png is not a picture"):
+    with pytest.raises(DatasetError, match=r"2.png can.t be read as a picture"):
         load_dataset(tmp_path)
 
 
@@ -127,7 +127,7 @@ def test_bad_csv_is_told_in_one_line(tmp_path, columns, row, message):
 
 
 def test_csv_without_rows(tmp_path):
-    with pytest.raises(DatasetError, match="holds no faces"):
+    with pytest.raises(DatasetError, match="contains no faces"):
         load_dataset(write_csv(tmp_path / "fer2013.csv", ["emotion", "pixels"], []))
 
 
@@ -161,5 +161,5 @@ def test_votes_on_other_faces_are_refused(tmp_path):
     with pytest.raises(DatasetError, match="has no votes on these faces"):
         load_votes(path, load_dataset(tmp_path))
     (tmp_path / "votes.csv").write_text("a,b\nc,d\n")
-    with pytest.raises(DatasetError, match="no table of FER. votes"):
+    with pytest.raises(DatasetError, match="can.t be read as FER.*s votes"):
         load_votes(path, load_dataset(tmp_path))

@@ -1,6 +1,8 @@
+"""The recipe's parts on faces of noise, and runs of `pipenv run train`, one of which is killed."""
+
+import csv
 import subprocess
 import sys
-import time
 
 import cv2
 import numpy as np
@@ -8,22 +10,13 @@ import pytest
 
 from inference.keras_files import import_keras
 from model import build_model, crop_face
-from paths import ROOT
+from paths import MODEL_JSON, MODEL_WEIGHTS, ROOT
 from training import recipe
+from training.export import try_pair
 from vision.faces import FaceDetector
 
 FACES = np.random.default_rng(3).integers(0, 256, (64, 48, 48), np.uint8)
 TARGETS = np.eye(7, dtype=np.float32)[np.arange(64) % 7]
-VALIDATION = (FACES[:14], np.arange(14) % 7)
-
-# Trains in another process, so that it can be killed: argv is the folder and the epochs.
-RUN = """
-import sys
-sys.path[:0] = [{root!r}, {tests!r}]
-import test_recipe as t
-from training import recipe
-recipe.train(t.FACES, t.TARGETS, t.VALIDATION, sys.argv[1], int(sys.argv[2]))
-"""
 
 
 def test_targets_without_votes_are_smoothed_labels():
@@ -38,17 +31,17 @@ def test_votes_say_what_label_to_expect():
     rng = np.random.default_rng(0)
     labels = rng.integers(0, 7, 2000)
     votes = np.zeros((2000, 10), np.float32)
-    votes[np.arange(2000), (labels + 1) % 7] = 10  # whatever order the voters' columns have, it is learned
+    votes[np.arange(2000), (labels + 1) % 7] = 10  # which column belongs to which label is learned
     votes[:3] = 0
     odd = 100
-    labels[odd] = (labels[odd] + 2) % 7  # one label that nobody would have expected
+    labels[odd] = (labels[odd] + 2) % 7  # one label that contradicts the votes
     targets = recipe.soft_targets(labels, votes)
     assert np.allclose(targets.sum(axis=1), 1, atol=1e-5)
-    np.testing.assert_allclose(targets[:3], recipe.soft_targets(labels[:3]))  # nobody voted
+    np.testing.assert_allclose(targets[:3], recipe.soft_targets(labels[:3]))  # without votes
     assert (targets.argmax(axis=1) == labels).all()
     confirmed = targets[np.arange(2000), labels]
     assert confirmed[odd] < confirmed[200:].min()
-    assert np.argsort(targets[odd])[-2] == (labels[odd] - 2) % 7  # what people say instead comes second
+    assert np.argsort(targets[odd])[-2] == (labels[odd] - 2) % 7  # the label that the votes speak for comes second
 
 
 def test_augmented_faces_differ_and_stay_faces():
@@ -66,7 +59,7 @@ def test_without_strength_a_face_is_only_mirrored():
         assert min(np.abs(face - smooth).max(), np.abs(face - smooth[:, ::-1]).max()) <= 1
 
 
-def test_half_of_the_faces_come_as_the_app_crops_them(monkeypatch):
+def test_half_of_the_faces_are_as_the_app_crops_them(monkeypatch):
     monkeypatch.setattr(recipe, "augment", lambda faces, rng, strength: faces)
     batches = recipe.AugmentedBatches(FACES, 255 - FACES, TARGETS, 1, 0)
     faces, _ = batches[0]
@@ -75,15 +68,15 @@ def test_half_of_the_faces_come_as_the_app_crops_them(monkeypatch):
     assert (faces[~cropped, ..., 0] == FACES[batches.order[:128]][~cropped]).all()
 
 
-def test_crops_are_those_of_the_app_and_are_kept(astronaut, tmp_path, monkeypatch):
+def test_crops_are_those_of_the_app_and_are_saved(astronaut, tmp_path, monkeypatch):
     grey = cv2.cvtColor(astronaut, cv2.COLOR_BGR2GRAY)
     face = crop_face(grey, FaceDetector().detect(grey)[0])
     images = np.stack([face, np.zeros_like(face)])
-    crops = recipe.crops_of_the_app(images, tmp_path)
+    crops = recipe.app_crops(images, tmp_path)
     assert 0 < np.abs(crops[0].astype(int) - face).mean() < 20
-    assert (crops[1] == 0).all()  # nobody is there
+    assert (crops[1] == 0).all()  # there is no face in it
     monkeypatch.setattr(recipe, "find_and_crop", None)
-    assert (recipe.crops_of_the_app(images, tmp_path) == crops).all()
+    assert (recipe.app_crops(images, tmp_path) == crops).all()
 
 
 def test_held_back_faces_are_never_learned_from():
@@ -96,10 +89,10 @@ def test_held_back_faces_are_never_learned_from():
 def test_temperature_is_found_and_folded_in():
     rng = np.random.default_rng(1)
     logits = rng.normal(0, 2, (4000, 7))
-    honest = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
-    labels = np.array([rng.choice(7, p=row) for row in honest])
-    boastful = np.exp(2.5 * logits) / np.exp(2.5 * logits).sum(axis=1, keepdims=True)
-    temperature = recipe.fit_temperature(boastful, labels)
+    calibrated = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    labels = np.array([rng.choice(7, p=row) for row in calibrated])
+    overconfident = np.exp(2.5 * logits) / np.exp(2.5 * logits).sum(axis=1, keepdims=True)
+    temperature = recipe.fit_temperature(overconfident, labels)
     assert temperature == pytest.approx(2.5, abs=0.15)
 
     network = build_model()
@@ -117,7 +110,7 @@ def test_statistics_are_those_of_the_faces():
     for layer in network.layers:
         after = layer(values, training=False)
         if isinstance(layer, import_keras().layers.BatchNormalization):
-            # In training it takes the statistics of what it is given.
+            # In training, it uses the statistics of the values that it is given.
             assert np.abs(np.array(layer(values, training=True)) - np.array(after)).max() < 0.05
         values = after
 
@@ -128,45 +121,57 @@ def test_the_faster_precision_is_taken(monkeypatch):
         assert recipe.fastest_precision() == faster
 
 
-def train_in_another_process(folder, epochs):
-    code = RUN.format(root=str(ROOT), tests=str(ROOT / "tests"))
-    return subprocess.Popen([sys.executable, "-c", code, str(folder), str(epochs)], stdout=subprocess.DEVNULL)
-
-
-def test_a_run_that_is_killed_goes_on_where_it_was(tmp_path):
-    process = train_in_another_process(tmp_path, 200)
-    try:
-        end = time.monotonic() + 120
-        while not (tmp_path / "state.weights.h5").exists() or len(recipe.read_history(tmp_path)["epoch"]) < 2:
-            assert time.monotonic() < end
-            assert process.poll() is None
-            time.sleep(0.1)
-    finally:
-        process.kill()
-        process.wait()
-    done = len(recipe.read_history(tmp_path)["epoch"])
-
-    network = recipe.train(FACES, TARGETS, VALIDATION, tmp_path, epochs=done + 1)
-
-    assert recipe.read_history(tmp_path)["epoch"] == list(range(done + 1))
-    assert np.isfinite(network.predict(FACES[:4, ..., np.newaxis], verbose=0)).all()
-    assert {weight.dtype for weight in network.weights} == {"float32"}
-
-
-def test_an_interrupted_run_ends_as_an_undisturbed_one(tmp_path):
-    recipe.train(FACES, TARGETS, VALIDATION, tmp_path / "whole", epochs=3)
+def train(data, run, out, precision):
+    """`pipenv run train` for three epochs of two batches each. Returns the exit status."""
     with pytest.MonkeyPatch.context() as patch:
-        stop = recipe.KeepState.on_epoch_end
+        patch.setattr(recipe, "BATCH", 8)
+        patch.setattr(recipe, "fastest_precision", lambda: precision)
+        return recipe.main([str(data), "--run", str(run), "--epochs", "3", "--out", str(out)])
 
-        def save_then_stop(self, epoch, logs=None):
-            stop(self, epoch, logs)
-            if epoch == 1:
-                raise KeyboardInterrupt
 
-        patch.setattr(recipe.KeepState, "on_epoch_end", save_then_stop)
-        with pytest.raises(KeyboardInterrupt):
-            recipe.train(FACES, TARGETS, VALIDATION, tmp_path / "cut", epochs=3)
-    recipe.train(FACES, TARGETS, VALIDATION, tmp_path / "cut", epochs=3)
-    whole, cut = (recipe.read_history(tmp_path / name)["loss"] for name in ("whole", "cut"))
-    # The epoch after the interruption sees the same faces, dropouts and momentum; later ones drift apart by rounding.
-    assert cut[:3] == pytest.approx(whole[:3], rel=0.01)
+def train_and_hang(*arguments):
+    """As train, but print "hanging" and hang in the second epoch: its history is written, its state is not."""
+    save = recipe.SaveState.on_epoch_end
+
+    def save_or_hang(self, epoch, logs=None):
+        if epoch == 1:
+            print("hanging", flush=True)
+            sys.stdin.read()
+        save(self, epoch, logs)
+
+    recipe.SaveState.on_epoch_end = save_or_hang
+    train(*arguments)
+
+
+HANGING = f"""
+import sys
+sys.path[:0] = [{str(ROOT)!r}, {str(ROOT / "tests")!r}]
+import test_recipe
+test_recipe.train_and_hang(*sys.argv[1:])
+"""
+
+
+def test_a_killed_run_ends_as_an_undisturbed_one(tmp_path):
+    data, whole, cut = tmp_path / "fer2013.csv", tmp_path / "whole", tmp_path / "cut"
+    with open(data, "w", newline="") as file:
+        rows = csv.writer(file)
+        rows.writerow(["emotion", "pixels"])
+        rows.writerows([index % 7, " ".join(map(str, face.ravel()))] for index, face in enumerate(FACES[:17]))
+    precision = recipe.fastest_precision()
+    command = [sys.executable, "-c", HANGING, *map(str, (data, cut, tmp_path, precision))]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert train(data, whole, tmp_path, precision) == 0
+        assert "hanging\n" in process.stdout
+        process.kill()
+    assert recipe.read_history(cut)["epoch"] == [0, 1]
+
+    assert train(data, cut, tmp_path, precision) == 0
+
+    undisturbed, continued = recipe.read_history(whole), recipe.read_history(cut)
+    assert continued["epoch"] == [0, 1, 2]
+    # The same faces, dropout, momentum and learning rate; only rounding differs.
+    assert continued["loss"] == pytest.approx(undisturbed["loss"], rel=0.01)
+    assert continued["val_loss"] == pytest.approx(undisturbed["val_loss"], rel=0.01)
+    for name in (MODEL_JSON.name, MODEL_WEIGHTS.name):
+        assert (tmp_path / name).read_bytes() == (cut / name).read_bytes()
+    np.testing.assert_allclose(try_pair(cut, FACES[:4]), try_pair(whole, FACES[:4]), atol=0.02)

@@ -1,1 +1,1 @@
-"""Makes files of the repository that are made by a program."""
+"""Programs that make files of the repository."""

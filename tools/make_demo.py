@@ -1,37 +1,41 @@
-"""Draw demo.mp4, the clip that plays for people without a camera: `python make_demo.py` writes it next to this file.
+"""Draws demo.mp4, the clip that plays for people without a camera: `python -m tools.make_demo`.
 
-A painted portrait moves and changes its expression, all of it computed here, so that the clip belongs to nobody else.
-A face is a height field lit from the upper left, with the features painted on it. It is drawn in its own coordinates:
-u to the right and v downwards from the point between the eyes, where 1 is half the width of the face. Features come
-in pairs, so most of them are drawn once over a = |u|. All of the drawing is on arrays of (height, width) float32,
-masks run from 0 to 1, and colours are RGB 0..255.
+A painted portrait moves and changes its expression. All of it is computed here, so that nobody else has rights in it.
+
+A face is a height field lit from the upper left, with the features painted on it. It is drawn in coordinates of its
+own: u to the right and v downwards from the point between the eyes, where 1 is half the width of the face. Features
+come in pairs, so most of them are drawn once over a = |u|. In all functions, x, y, u, v and masks are arrays (height,
+width) float32, and a canvas is (height, width, 3) float32. Masks run from 0 to 1, and colours are RGB, 0..255.
 """
 
 import math
-from collections import namedtuple
+from collections.abc import Sequence
+from types import SimpleNamespace
+from typing import TypeVar
 
 import numpy as np
 
+from paths import DEMO
 from vision.opencv import cv2
-from vision.source import DEMO
 
 WIDTH, HEIGHT, FPS = 640, 360, 25
 UNIT = 87  # pixels, half the width of the face
 PIXEL = 1 / UNIT
 
-# What each expression does with the face: heights and widths in face units, the others mostly from 0 to 1.
+# What each expression does with the face, a column for each. Heights and widths are in units of the face, other values
+# mostly from 0 to 1. A Pose has an attribute for each row.
 EXPRESSIONS = ("Neutral", "Happy", "Surprise", "Fear", "Sad", "Angry")
 POSES = {
     "brow_in": ( 0.03,  0.05,  0.24,  0.27,  0.22, -0.20),  # how far the inner end of the brows is raised
-    "brow_out":( 0.01,  0.04,  0.24, -0.10, -0.12,  0.16),  # and their outer end
+    "brow_out":( 0.01,  0.04,  0.24, -0.10, -0.12,  0.16),  # how far the outer end of the brows is raised
     "lid":     ( 0.86,  0.80,  1.34,  1.36,  0.45,  0.60),  # how far the upper lid is open
     "squint":  ( 0.00,  0.55, -0.15, -0.05, -0.10,  0.50),  # how far the lower lid is pushed up
     "width":   ( 0.32,  0.50,  0.21,  0.45,  0.43,  0.33),  # half the width of the mouth
-    "gap":     ( 0.00,  0.24,  0.46,  0.08,  0.04,  0.44),  # how far it is open
-    "curve":   ( 0.05,  0.17,  0.00, -0.19, -0.18,  0.00),  # how far its corners are raised
-    "square":  ( 0.00,  0.00,  0.00,  0.80,  0.00,  0.30),  # how square its opening is
+    "gap":     ( 0.00,  0.24,  0.46,  0.08,  0.04,  0.44),  # how far the mouth is open
+    "curve":   ( 0.05,  0.17,  0.00, -0.19, -0.18,  0.00),  # how far the corners of the mouth are raised
+    "square":  ( 0.00,  0.00,  0.00,  0.80,  0.00,  0.30),  # how square the opening of the mouth is
     "teeth":   ( 0.00,  0.80,  0.00,  0.40,  0.00,  0.35),  # how much of the opening the upper teeth fill
-    "below":   ( 0.00,  0.00,  0.00,  0.30,  0.00,  0.10),  # and the lower teeth
+    "below":   ( 0.00,  0.00,  0.00,  0.30,  0.00,  0.10),  # how much of it the lower teeth fill
     "lips":    ( 1.00,  0.80,  0.80,  0.40,  1.10,  0.60),  # how full the lips are
     "cheek":   ( 0.00,  1.00,  0.00,  0.10,  0.00,  0.50),  # how far the cheeks are raised
     "fold":    ( 0.10,  0.90,  0.00,  0.60,  0.60,  0.90),  # lines from the nose to beside the mouth
@@ -40,69 +44,75 @@ POSES = {
     "gaze":    ( 0.00,  0.00,  0.00,  0.00,  0.06,  0.00),  # how far down the eyes look
     "bow":     ( 0.00,  0.00,  0.00,  0.00,  0.10,  0.00),  # how far the head is bowed
 }  # fmt: skip
-Pose = namedtuple("Pose", POSES)
+Pose = SimpleNamespace
+Point = tuple[float, float]
+Colour = Sequence[float] | np.ndarray  # (3,), or (height, width, 3) for a colour of each pixel
+Values = TypeVar("Values", float, np.ndarray)
+
 BLINK = 0.12  # seconds from open to closed
-HOLD, CHANGE = 4.0, 0.7  # seconds from one expression to the next, and how much of that is the way there
+HOLD, CHANGE = 4.0, 0.7  # seconds from one expression to the next, and how many of them the change takes
 SECONDS = HOLD * len(EXPRESSIONS)
-BLINKS = (1.4, 5.6, 15.8, 18.2, 22.1)  # not while the eyes are wide
+BLINKS = (1.4, 5.6, 15.8, 18.2, 22.1)  # seconds; none while the eyes are wide open
 
 HAIR_DARK, HAIR, HAIR_LIGHT = (30, 19, 20), (66, 41, 37), (150, 98, 72)
 BROW, LASH = (48, 30, 28), (34, 20, 22)
 IRIS, IRIS_RIM = (112, 74, 46), (48, 30, 24)
-SCLERA, SHADE = (240, 234, 230), (150, 120, 116)  # the white of the eyes, and what it and the teeth fade to
+SCLERA, SHADE = (240, 234, 230), (150, 120, 116)  # the white of the eyes, and the shade at the edges of eyes and teeth
 LIP, LIP_DARK, MOUTH, TEETH = (190, 92, 88), (120, 48, 50), (58, 18, 24), (246, 240, 232)
 SKIN = ((96, 50, 46), (176, 106, 84), (226, 168, 138), (246, 206, 178), (255, 236, 216))  # from shadow to light
 SWEATER_DARK, SWEATER = (30, 62, 74), (74, 132, 142)
 PARTING = -0.32  # where the hair parts, u
-GLOW, DUSK = (236, 214, 196), (150, 150, 168)  # the background, from behind the head to the corners
+GLOW, DUSK = (236, 214, 196), (150, 150, 168)  # the background, behind the head and in the corners
 LIGHTS = ((-2.6, -1.0, 0.5), (-1.9, 0.3, 0.3), (2.4, -0.4, 0.6), (3.1, -1.4, 0.35), (-3.2, 0.6, 0.4))  # x, y, radius
 
 
-def ramp(x, low=0.0, high=1.0):
-    """0 below low, 1 above high, smooth between them; low above high turns it round."""
+def ramp(x: Values, low: float = 0.0, high: float = 1.0) -> Values:
+    """0 below low, 1 above high, smooth between them; if low is above high, 1 below high and 0 above low."""
     x = np.clip((x - low) / (high - low), 0, 1)
     return x * x * (3 - 2 * x)
 
 
-def inside(distance, softness=1.5 * PIXEL):
-    """The mask of where a signed distance is positive, with an edge as soft as told."""
+def inside(distance: np.ndarray, softness: float = 1.5 * PIXEL) -> np.ndarray:
+    """The mask of where a signed distance is positive. softness: the width of its edge."""
     return np.clip(distance / softness + 0.5, 0, 1)
 
 
-def blob(x, y, x0, y0, rx, ry):
-    """A round soft spot, 1 in its middle."""
+def blob(
+    x: np.ndarray, y: np.ndarray, x0: float | np.ndarray, y0: float | np.ndarray, rx: float, ry: float
+) -> np.ndarray:
+    """The mask of a soft round spot around x0, y0, with radii rx and ry; 1 in its middle."""
     return np.exp(-(((x - x0) / rx) ** 2) - ((y - y0) / ry) ** 2)
 
 
-def line(x, y, start, end, thickness):
-    """A soft stroke between two points."""
+def line(x: np.ndarray, y: np.ndarray, start: Point, end: Point, thickness: float) -> np.ndarray:
+    """The mask of a soft stroke between two points."""
     (x0, y0), (x1, y1) = start, end
     along = np.clip(((x - x0) * (x1 - x0) + (y - y0) * (y1 - y0)) / ((x1 - x0) ** 2 + (y1 - y0) ** 2), 0, 1)
     gap2 = (x - x0 - along * (x1 - x0)) ** 2 + (y - y0 - along * (y1 - y0)) ** 2
     return np.exp(-gap2 / thickness**2)
 
 
-def paint(canvas, mask, colour):
-    """Lay a colour, or a picture of colours, over the canvas where the mask says."""
+def paint(canvas: np.ndarray, mask: np.ndarray, colour: Colour) -> None:
+    """Paint a colour over the canvas, as opaque as the mask."""
     canvas += mask[..., None] * (np.asarray(colour, np.float32) - canvas)
 
 
-def mix(dark, light, amount):
-    """The colours between two, as a picture (height, width, 3)."""
-    dark, light = np.float32(dark), np.float32(light)
+def mix(dark: Colour, light: Colour, amount: np.ndarray) -> np.ndarray:
+    """Colours between two, (height, width, 3): dark where the amount is 0, light where it is 1."""
+    dark, light = np.asarray(dark, np.float32), np.asarray(light, np.float32)
     return dark + amount[..., None] * (light - dark)
 
 
-def background(x, y):
-    """The glow behind the head, with a few circles of light out of focus."""
+def background(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """A canvas with the glow behind the head, and a few circles of light out of focus."""
     canvas = mix(GLOW, DUSK, ramp(np.hypot(x * 0.8, y + 0.2), 0.4, 4.2))
     for x0, y0, radius in LIGHTS:
         paint(canvas, 0.13 * inside(radius - np.hypot(x - x0, y - y0), 0.08), (255, 244, 226))
     return canvas
 
 
-def draw_body(canvas, u, v):
-    """The neck and the shoulders in a sweater."""
+def draw_body(canvas: np.ndarray, u: np.ndarray, v: np.ndarray) -> None:
+    """Draw the neck, and the shoulders in a sweater."""
     width = 0.50 + 0.6 * ramp(v, 1.35, 2.3) ** 2
     neck = inside(width - np.abs(u), 0.03) * inside(v - 0.6, 0.03)
     paint(canvas, neck, skin(0.66 - 0.22 * u - 0.44 * ramp(v, 1.95, 1.3) - 0.9 * np.abs(u) ** 3))
@@ -111,30 +121,30 @@ def draw_body(canvas, u, v):
     paint(canvas, inside(v - top, 0.03), mix(SWEATER_DARK, SWEATER, np.clip(light, 0, 1.2)))
 
 
-def skin(light):
-    """The colours of skin under so much light (0..1)."""
+def skin(light: np.ndarray) -> np.ndarray:
+    """The colours of skin, (height, width, 3). light: how much falls on it, 0..1."""
     stops = np.linspace(0, 1, len(SKIN))
     return np.stack([np.interp(light, stops, [tone[i] for tone in SKIN]) for i in range(3)], -1).astype(np.float32)
 
 
-def hair_outline(u, v):
-    """How far inside the silhouette of the hair, a bob that ends below the chin."""
+def hair_outline(u: np.ndarray, v: np.ndarray) -> np.ndarray:
+    """Signed distance to the outline of the hair, a bob that ends below the chin; positive inside."""
     across, down = np.abs(u) / 1.24, v + 0.18
     crown = 1 - (across**2.2 + np.abs(down / 1.36) ** 2.2) ** (1 / 2.2)
     fall = 1 - (across**5 + np.abs(down / (1.64 + 0.03 * np.cos(4 * u) + 0.012 * np.sin(17 * u))) ** 5) ** (1 / 5)
     return np.where(down < 0, crown, fall)
 
 
-def hair_opening(u, v):
-    """How far inside the part of the face that hair leaves free, negative where there is hair."""
+def hair_opening(u: np.ndarray, v: np.ndarray) -> np.ndarray:
+    """Signed distance to the edge of the hair around the face; positive in the face, negative in the hair."""
     away = np.abs(u - PARTING)
     top = v + 1.02 - np.where(u < PARTING, away**1.8, 0.45 * away**1.8)
     side = 0.95 - 0.16 * ramp(v, 0.2, 1.3) + 0.02 * np.sin(5 * v) - np.abs(u)
     return np.minimum(top, side) - 0.12 * np.exp(-np.abs(top - side) / 0.25)  # rounds the corner at the temples
 
 
-def draw_hair(canvas, u, v, mask, depth):
-    """Hair where the mask is, combed away from the parting; less light reaches it at a depth below 1."""
+def draw_hair(canvas: np.ndarray, u: np.ndarray, v: np.ndarray, mask: np.ndarray, depth: float) -> None:
+    """Draw hair where the mask is, combed away from the parting. depth: how much light reaches it, 0..1."""
     angle = np.arctan2(u - PARTING, v + 2.1 - 0.6 * np.abs(u))
     strands = 0.5 + 0.2 * np.sin(37 * angle) + 0.15 * np.sin(83 * angle + 1) + 0.15 * np.sin(141 * angle + 2)
     light = 0.3 + 0.45 * strands - 0.18 * u + 0.25 * ramp(v, 1.2, -1.0)
@@ -145,10 +155,10 @@ def draw_hair(canvas, u, v, mask, depth):
     paint(canvas, mask, colour)
 
 
-def draw_skin(canvas, u, v, fu, fv, pose):
-    """The bare face: its height field, lit.
+def draw_skin(canvas: np.ndarray, u: np.ndarray, v: np.ndarray, fu: np.ndarray, fv: np.ndarray, pose: Pose) -> None:
+    """Draw the face without its features, as a lit height field.
 
-    u, v: the head's coordinates, which give its outline. fu, fv: the features', which turn further than the outline.
+    u, v: coordinates of the head, for its outline. fu, fv: those of the features, which move further when it turns.
     """
     a, mouth = np.abs(fu), mouth_height(pose)
     chin = 1.34 + 0.45 * pose.gap
@@ -185,8 +195,8 @@ def draw_skin(canvas, u, v, fu, fv, pose):
     paint(canvas, 0.8 * nostrils, (84, 34, 34))
 
 
-def draw_eyes(canvas, u, v, pose, look):
-    """The eyes, which look so far to the right."""
+def draw_eyes(canvas: np.ndarray, u: np.ndarray, v: np.ndarray, pose: Pose, look: float) -> None:
+    """Draw the eyes. look: how far to the right they look."""
     a = np.abs(u)
     t = (a - 0.43) / 0.235
     arch = np.maximum(1 - t * t, 0)
@@ -208,7 +218,8 @@ def draw_eyes(canvas, u, v, pose, look):
     paint(canvas, 0.28 * ramp(np.abs(t), 1.1, 0.7) * np.exp(-((crease / 0.02) ** 2)), (120, 66, 58))
 
 
-def draw_brows(canvas, u, v, pose):
+def draw_brows(canvas: np.ndarray, u: np.ndarray, v: np.ndarray, pose: Pose) -> None:
+    """Draw the brows."""
     along = (np.abs(u) - 0.15 + 0.05 * pose.frown) / 0.58  # 0 at the inner end, 1 at the outer
     within = np.clip(along, 0, 1)
     arch = 0.055 * np.sin(np.pi * within**1.3)
@@ -218,13 +229,13 @@ def draw_brows(canvas, u, v, pose):
     paint(canvas, 0.92 * ends * inside(thickness - np.abs(v - middle), 0.035), BROW)
 
 
-def mouth_height(pose):
-    """Where the middle of the mouth is, v."""
+def mouth_height(pose: Pose) -> float:
+    """Where the middle of the mouth is, as v."""
     return 0.87 + 0.15 * pose.gap
 
 
-def draw_mouth(canvas, u, v, pose):
-    """The lips, and between them the teeth or, closed, the line where they meet."""
+def draw_mouth(canvas: np.ndarray, u: np.ndarray, v: np.ndarray, pose: Pose) -> None:
+    """Draw the lips, and between them the teeth, or the line where closed lips meet."""
     t = np.abs(u) / pose.width
     span = np.sqrt(np.maximum(1 - t ** (2 + 3 * pose.square), 0))
     closed = mouth_height(pose) - pose.curve * (t * t - 0.45)
@@ -250,18 +261,20 @@ def draw_mouth(canvas, u, v, pose):
     paint(canvas, 0.35 * corner, (96, 44, 42))
 
 
-def pose_at(second):
-    """The expression at a moment of the clip, blinks included."""
+def pose_at(second: float) -> Pose:
+    """The expression at a moment of the clip, with blinks."""
     index = int(second // HOLD)
     poses = np.array(list(POSES.values())).T
     change = ramp(second - index * HOLD, HOLD - CHANGE, HOLD)
-    pose = Pose(*((1 - change) * poses[index] + change * poses[(index + 1) % len(poses)]).tolist())
+    values = (1 - change) * poses[index] + change * poses[(index + 1) % len(poses)]
+    pose = Pose(**dict(zip(POSES, values.tolist())))
     closed = float(max(ramp(abs(second - blink), BLINK, 0) for blink in BLINKS))
-    return pose._replace(lid=pose.lid * (1 - 0.97 * closed))
+    pose.lid *= 1 - 0.97 * closed
+    return pose
 
 
-def draw_frame(index):
-    """Frame number index of the clip, (HEIGHT, WIDTH, 3) uint8 BGR."""
+def draw_frame(index: int) -> np.ndarray:
+    """A frame of the clip by its number, from 0: (360, 640, 3) uint8 BGR."""
     second = index / FPS
     pose = pose_at(second)
     # Whole numbers of turns in the length of the clip, so that the last frame leads into the first.
@@ -289,8 +302,9 @@ def draw_frame(index):
     return np.clip(canvas[..., ::-1] + 0.5, 0, 255).astype(np.uint8)
 
 
-def main():
-    video = cv2.VideoWriter(str(DEMO), cv2.VideoWriter_fourcc(*"mp4v"), FPS, (WIDTH, HEIGHT))
+def main() -> None:
+    """Write demo.mp4."""
+    video = cv2.VideoWriter(str(DEMO), cv2.VideoWriter.fourcc(*"mp4v"), FPS, (WIDTH, HEIGHT))
     if not video.isOpened():
         raise SystemExit(f"{DEMO} cannot be written. This build of OpenCV may lack its mp4v codec.")
     for index in range(round(SECONDS * FPS)):

@@ -1,1 +1,1 @@
-"""FER2013, and the networks that are trained on it."""
+"""Trains the network on FER2013 and evaluates it."""

@@ -1,11 +1,12 @@
-"""FER2013 in every form people have it, as arrays.
+"""Reads FER2013, in each of the forms in which people have it, and FER+'s votes on its faces.
 
-The faces were gathered by Pierre-Luc Carrier and Aaron Courville for the ICML 2013 challenge in representation
+The faces were collected by Pierre-Luc Carrier and Aaron Courville for the ICML 2013 challenge in representation
 learning (Goodfellow et al., "Challenges in Representation Learning", arXiv:1307.0414).
 """
 
 import csv
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,11 +16,11 @@ from vision.crop import FACE_SIZE
 from vision.expressions import EMOTIONS
 from vision.opencv import cv2
 
-# What the CSV's column `emotion` counts, in its own order.
+# What the codes 0 to 6 in the CSV's column `emotion` stand for.
 CSV_EMOTIONS = ("Angry", "Disgust", "Fear", "Happy", "Sad", "Surprise", "Neutral")
-# In a folder that holds several of Kaggle's files, the first of these that is there; they hold the same faces.
+# Kaggle's files. They hold the same faces; in a folder with several of them, the first of these is read.
 CSV_NAMES = ("fer2013.csv", "icml_face_data.csv", "train.csv")
-FOLDER_SPLITS = {"train": "Training", "test": "Test"}  # for pictures whose names do not tell their split
+FOLDER_SPLITS = {"train": "Training", "test": "Test"}  # of pictures whose names do not say their split
 NAMED_SPLIT = re.compile(r"(Training|PublicTest|PrivateTest)_(\d*)", re.IGNORECASE)
 NO_ROW = -1
 VOTE_COLUMNS = 10  # neutral, happiness, surprise, sadness, anger, disgust, fear, contempt, unknown, not a face
@@ -28,36 +29,32 @@ PICTURE_SUFFIXES = {".png", ".jpg", ".jpeg"}
 
 
 class DatasetError(Exception):
-    """A data set that cannot be read; the message is one sentence that names the place and the reason."""
+    """A data set that cannot be read; the message is one sentence that names the file or folder and the reason."""
 
 
 @dataclass
 class Dataset:
-    """Labelled faces: images (n, 48, 48) uint8, labels (n,) int64 indices into model.EMOTIONS, splits (n,) str.
+    """Labelled faces, in four arrays with a row for each."""
 
-    A split is "Training", "PublicTest" or "PrivateTest", or "Test" for a test folder that does not say which.
-    rows (n,) int64 are those of fer2013.csv, counted from 0, or NO_ROW where a picture's name does not tell.
-    """
+    images: np.ndarray  # (n, 48, 48) uint8
+    labels: np.ndarray  # (n,) int64, indices into EMOTIONS
+    splits: np.ndarray  # (n,) str: "Training", "PublicTest", "PrivateTest", or "Test" where nothing says which of both
+    rows: np.ndarray  # (n,) int64, the face's row in fer2013.csv, from 0; NO_ROW where a picture's name does not say
 
-    images: np.ndarray
-    labels: np.ndarray
-    splits: np.ndarray
-    rows: np.ndarray
-
-    def split(self, name):
-        """The images and labels of one split. Raises DatasetError where the data set has no such split."""
+    def split(self, name: str) -> tuple[np.ndarray, np.ndarray]:
+        """The images and labels of one split. Raises DatasetError if the data set has no such split."""
         chosen = self.splits == name
         if not chosen.any():
             raise DatasetError(f"The data set has no split {name}; it has {', '.join(np.unique(self.splits))}.")
         return self.images[chosen], self.labels[chosen]
 
 
-def load_dataset(path):
+def load_dataset(path: str | Path) -> Dataset:
     """Read FER2013 from a CSV file, from the folder of one, or from a folder of train/ and test/ pictures.
 
-    The CSV may be fer2013.csv or icml_face_data.csv (columns emotion, Usage, pixels) or the challenge's train.csv
-    (without Usage: all Training). Pictures lie in train/<expression>/ and test/<expression>/, 48×48, png or jpg.
-    Returns a Dataset. Raises DatasetError.
+    The CSV is fer2013.csv or icml_face_data.csv, with columns emotion, Usage and pixels, or the challenge's train.csv,
+    which has no Usage: all of its faces are Training. Pictures are 48×48 PNG or JPEG files in train/<expression>/ and
+    test/<expression>/. Raises DatasetError.
     """
     path = Path(path)
     if path.is_file():
@@ -70,7 +67,7 @@ def load_dataset(path):
     return _read_folders(path)
 
 
-def _read_csv(path):
+def _read_csv(path: Path) -> Dataset:
     labels_by_code = [EMOTIONS.index(name) for name in CSV_EMOTIONS]
     images, labels, splits = [], [], []
     try:
@@ -87,13 +84,14 @@ def _read_csv(path):
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise DatasetError(f"{path} cannot be read as CSV: {error}.") from error
     if not images:
-        raise DatasetError(f"{path} holds no faces.")
+        raise DatasetError(f"{path} contains no faces.")
     return Dataset(np.stack(images), np.array(labels), np.array(splits), np.arange(len(images)))
 
 
-def _parse_pixels(text, path, line):
+def _parse_pixels(text: str | None, path: Path, line: int) -> np.ndarray:
+    """A face (48, 48) uint8 from its numbers, row by row. text: None where the line is too short."""
     try:
-        pixels = np.frombuffer(bytes(map(int, (text or "").split())), np.uint8)  # bytes() refuses all but 0..255
+        pixels = np.frombuffer(bytes(map(int, (text or "").split())), np.uint8)  # bytes() takes only 0 to 255
     except ValueError:
         pixels = np.empty(0, np.uint8)
     if len(pixels) != FACE_SIZE**2:
@@ -101,43 +99,48 @@ def _parse_pixels(text, path, line):
     return pixels.reshape(FACE_SIZE, FACE_SIZE)
 
 
-def _parse_code(text, path, line):
-    if text not in {str(code) for code in range(len(CSV_EMOTIONS))}:
+def _parse_code(text: str | None, path: Path, line: int) -> int:
+    if text is None or text not in {str(code) for code in range(len(CSV_EMOTIONS))}:
         raise DatasetError(f"{path}, line {line}: emotion is {text!r}, not a number from 0 to 6.")
     return int(text)
 
 
-def _parse_usage(text, path, line):
-    if text not in SPLITS:
+def _parse_usage(text: str | None, path: Path, line: int) -> str:
+    if text is None or text not in SPLITS:
         raise DatasetError(f"{path}, line {line}: Usage is {text!r}, not one of {', '.join(SPLITS)}.")
     return text
 
 
-def _read_folders(path):
-    images, labels, splits, rows = [], [], [], []
+def _read_folders(path: Path) -> Dataset:
     found = [folder for folder in FOLDER_SPLITS if (path / folder).is_dir()]
     if not found:
-        raise DatasetError(f"{path} holds neither {', '.join(CSV_NAMES)} nor a folder train or test.")
+        raise DatasetError(f"{path} contains none of {', '.join(CSV_NAMES)}, and no folder train or test.")
+    images, labels, splits, rows = [], [], [], []
     for folder in found:
-        for emotion_folder in sorted(
-            filter(Path.is_dir, (path / folder).iterdir()), key=lambda entry: entry.name.lower()
-        ):
-            if emotion_folder.name.title() not in EMOTIONS:
-                raise DatasetError(f"{emotion_folder} is not named for one of {', '.join(EMOTIONS).lower()}.")
-            label = EMOTIONS.index(emotion_folder.name.title())
-            for file in sorted(emotion_folder.iterdir()):
-                if file.suffix.lower() in PICTURE_SUFFIXES:
-                    images.append(_read_face(file))
-                    labels.append(label)
-                    split, row = _split_and_row(file.name, FOLDER_SPLITS[folder])
-                    splits.append(split)
-                    rows.append(row)
+        for file, label in _labelled_pictures(path / folder):
+            images.append(_read_face(file))
+            labels.append(label)
+            split, row = _split_and_row(file.name, FOLDER_SPLITS[folder])
+            splits.append(split)
+            rows.append(row)
     if not images:
-        raise DatasetError(f"{path} holds no pictures in train/<expression>/ or test/<expression>/.")
+        raise DatasetError(f"{path} contains no pictures in train/<expression>/ or test/<expression>/.")
     return Dataset(np.stack(images), np.array(labels), np.array(splits), np.array(rows))
 
 
-def _split_and_row(name, split_of_folder):
+def _labelled_pictures(folder: Path) -> Iterator[tuple[Path, int]]:
+    """Yield the pictures in a folder's folders, sorted by name, with the labels for which those are named."""
+    for emotion_folder in sorted(filter(Path.is_dir, folder.iterdir()), key=lambda entry: entry.name.lower()):
+        if emotion_folder.name.title() not in EMOTIONS:
+            raise DatasetError(f"{emotion_folder} is not named for one of {', '.join(EMOTIONS).lower()}.")
+        label = EMOTIONS.index(emotion_folder.name.title())
+        for file in sorted(emotion_folder.iterdir()):
+            if file.suffix.lower() in PICTURE_SUFFIXES:
+                yield file, label
+
+
+def _split_and_row(name: str, split_of_folder: str) -> tuple[str, int]:
+    """A picture's split and its row in fer2013.csv, from a name such as PublicTest_00012.png if it has one."""
     named = NAMED_SPLIT.match(name)
     if not named:
         return split_of_folder, NO_ROW
@@ -145,21 +148,22 @@ def _split_and_row(name, split_of_folder):
     return split, int(named[2]) if named[2] else NO_ROW
 
 
-def _read_face(file):
-    # imread cannot open every path on Windows; imdecode leaves the path to Python.
+def _read_face(file: Path) -> np.ndarray:
+    """A picture as (48, 48) uint8."""
+    # imread cannot open every path on Windows. With imdecode, Python opens the file.
     image = cv2.imdecode(np.fromfile(file, np.uint8), cv2.IMREAD_GRAYSCALE) if file.stat().st_size else None
     if image is None:
-        raise DatasetError(f"{file} is not a picture.")
+        raise DatasetError(f"{file} can't be read as a picture.")
     if image.shape != (FACE_SIZE, FACE_SIZE):
         raise DatasetError(f"{file} is {image.shape[1]}×{image.shape[0]} pixels, not {FACE_SIZE}×{FACE_SIZE}.")
     return image
 
 
-def load_votes(path, dataset):
-    """How ten people voted on each face of a dataset, from FER+ (Barsoum et al., ICMI 2016, arXiv:1608.01041).
+def load_votes(path: str | Path, dataset: Dataset) -> np.ndarray:
+    """How ten people voted on each face of a data set, from FER+ (Barsoum et al., ICMI 2016, arXiv:1608.01041).
 
-    The file is FER+'s own fer2013new.csv, a line for each row of fer2013.csv, or a CSV whose column `image` names
-    pictures such as Training_00012.png. Returns (n, 10) float32 counts, zeros for a face without votes.
+    The file is FER+'s own fer2013new.csv, with a line for each row of fer2013.csv, or a CSV whose column `image` names
+    pictures such as Training_00012.png. Returns (n, 10) float32 counts; a face without votes has zeros.
     Raises DatasetError.
     """
     try:
@@ -172,7 +176,7 @@ def load_votes(path, dataset):
         no_votes = [0.0] * VOTE_COLUMNS
         votes = np.array([by_row.get(row, no_votes) for row in dataset.rows.tolist()], np.float32)
     except (OSError, ValueError, IndexError, csv.Error) as error:
-        raise DatasetError(f"{path} is no table of FER+ votes: {error}.") from error
+        raise DatasetError(f"{path} can't be read as FER+'s votes: {error}.") from error
     if not votes.any():
-        raise DatasetError(f"{path} has no votes on these faces; their file names do not tell rows of fer2013.csv.")
+        raise DatasetError(f"{path} has no votes on these faces; their file names do not say rows of fer2013.csv.")
     return votes

@@ -1,10 +1,11 @@
-"""From a trained network to the two files that the app reads, which only a pair that works replaces."""
+"""Writes a trained network as the two files that the app reads, and replaces the app's own once the new ones work."""
 
 import logging
 import os
 import shutil
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -17,20 +18,21 @@ BATCH = 256  # faces
 PAIR = (MODEL_WEIGHTS.name, MODEL_JSON.name)
 
 
-def float32_copy(network):
-    """A network of build_model's layers that computes in float32, with the weights of one of any precision."""
+def float32_copy(network: Any) -> Any:
+    """A copy of a network of build_model's layers, of any precision, that computes in float32."""
     copy = build_model()
     copy.set_weights(network.get_weights())
     return copy
 
 
-def write_pair(network, folder):
-    """Write `network`, one that build_model made, as model.json and model_weights.h5 into a folder of its own."""
+def write_pair(network: Any, folder: str | Path) -> None:
+    """Write a network of build_model's layers into a folder, as model.json and model_weights.h5."""
     plain = float32_copy(network)
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     (folder / MODEL_JSON.name).write_text(plain.to_json(), encoding="utf-8")
-    # save_weights refuses this name; save writes a file that load_weights reads, with a warning about its age.
+    # save_weights refuses this file name. save takes it, and writes what load_weights reads, but warns that the format
+    # is old.
     logger = logging.getLogger("absl")
     level = logger.level
     logger.setLevel(logging.ERROR)
@@ -40,10 +42,10 @@ def write_pair(network, folder):
         logger.setLevel(level)
 
 
-def try_pair(folder, images):
-    """Load a folder's pair into Keras, as the app does before it compiles it, and classify images (n, 48, 48).
+def try_pair(folder: str | Path, images: np.ndarray) -> np.ndarray:
+    """Load a folder's pair of files, as the app does before it compiles them, and classify images (n, 48, 48) uint8.
 
-    Returns the probabilities (n, 7). Raises ModelError where the pair does not load or gives no probabilities.
+    Returns the probabilities, (n, 7) float32. Raises ModelError where the pair does not load or gives no probabilities.
     """
     folder = Path(folder)
     network = load_network(folder / MODEL_JSON.name, folder / MODEL_WEIGHTS.name)
@@ -53,14 +55,15 @@ def try_pair(folder, images):
     return probabilities
 
 
-def install_pair(folder, images, destination=ROOT):
-    """Replace the destination's pair by a copy of the folder's, once that has been tried on images (n, 48, 48).
+def install_pair(folder: str | Path, images: np.ndarray, destination: str | Path = ROOT) -> np.ndarray:
+    """Replace the pair of files in `destination` by a copy of a folder's, once that has classified images (n, 48, 48).
 
-    Returns the probabilities (n, 7) that it gave. Raises ModelError, and then replaces nothing.
+    Returns the probabilities, (n, 7) float32. Raises ModelError where the new pair does not work, and OSError; the old
+    pair then stays.
     """
     probabilities = try_pair(folder, images)
-    # Copied next to the old files first, because only a rename within one file system is all or nothing. The weights
-    # go first: should the second rename fail, the old JSON describes the same layers.
+    # The copies are made beside the old files, because only a rename within one file system is all or nothing. The
+    # weights go first: if the second rename fails, the old JSON describes the same layers.
     with tempfile.TemporaryDirectory(dir=destination, prefix=".new-") as waiting:
         for name in PAIR:
             shutil.copyfile(Path(folder) / name, Path(waiting) / name)

@@ -1,7 +1,7 @@
-"""The better recipe, with which the network is trained for hours: `pipenv run train DATA`, or train.ipynb.
+"""Trains the network for hours by the better recipe: `pipenv run train DATA`, or from train.ipynb.
 
-A run keeps its state in a folder of its own after every epoch and goes on from there when it is started again.
-It runs on each of Keras' backends: KERAS_BACKEND=torch, for example.
+A run saves its state into a folder of its own after every epoch; started again, it continues from there. It works with
+each of Keras' backends: KERAS_BACKEND=torch, for example.
 """
 
 import argparse
@@ -12,6 +12,7 @@ import os
 import sys
 import timeit
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -26,73 +27,89 @@ from vision.expressions import EMOTIONS
 from vision.opencv import cv2
 
 keras = import_keras()
+PyDataset: Any = keras.utils.PyDataset
+Callback: Any = keras.callbacks.Callback
 
 SEED = 7
 EPOCHS = 120
-BATCH = 128
+BATCH = 128  # faces
 PEAK_RATE, WARM_UP = 0.1, 0.04  # the learning rate rises over this share of the steps, then falls along a cosine
 MOMENTUM = 0.9
-# Keras shrinks the kernels by rate * decay a step, beside the momentum; as a term of the loss it would be a tenth.
+# In every step, Keras shrinks the kernels by rate * decay, without momentum. A term of the loss would have the same
+# effect with a tenth of this number.
 WEIGHT_DECAY = 5e-3
 EMA_MOMENTUM = 0.999  # the exported weights are a running average over about the last thousand steps
-LABEL_SHARE = 0.85  # of the target is the label itself, the rest is what the votes make of it
+LABEL_SHARE = 0.85  # of a target is the face's own label; the rest is the label to expect from the votes
 LABEL_SMOOTHING = 0.1
-DROPOUT = 0.15  # while training; the course's quarter keeps the network from learning what it could
+DROPOUT = 0.15  # while training; with the course's 0.25 this network learns less than it could
 HELD_BACK_SEED = 13
-HELD_BACK = 0.05  # of the training faces: to choose between recipes by, and to fit the temperature on
-GENTLEST = 0.4  # the strength of augmentation, which begins at 1, at the end
-AS_FOUND = 0.5  # of the faces that the app would find in a frame are learned from as it would crop them
-STATISTICS_FACES = 4096
+HELD_BACK = 0.05  # of the training faces are kept to compare recipes on, and to fit the temperature
+FINAL_STRENGTH = 0.4  # of augmentation, at the end of training; it starts at 1
+CROPPED_SHARE = 0.5  # of the faces in a batch are shown as the app would find and crop them
+STATISTICS_FACES = 4096  # over which BatchNorm's means and variances are taken
 
 
-def hold_back(count):
-    """The indices (n,) of the faces to train on and of those held back, the same in every run."""
-    # numpy never changes what this old generator draws: the committed weights have not seen the same faces tomorrow.
+def hold_back(count: int) -> tuple[np.ndarray, np.ndarray]:
+    """Divide `count` faces: the indices to train on and those to hold back, (n,) each, the same in every run."""
+    # NumPy never changes what this old generator draws, so that the committed weights' held-back faces stay the same.
     order = np.random.RandomState(HELD_BACK_SEED).permutation(count)
     held_back = math.ceil(HELD_BACK * count)
     return order[held_back:], order[:held_back]
 
 
-def soft_targets(labels, votes=None):
-    """What the network should answer for each face, (n, 7) float32 rows that sum to 1.
+def soft_targets(labels: np.ndarray, votes: np.ndarray | None = None) -> np.ndarray:
+    """What the network should answer for each face: (n, 7) float32, rows that sum to 1.
 
-    labels: (n,) indices. votes: (n, 10) of FER+, or None. A label of FER2013 is one person's, and often odd. How ten
-    others voted says what label to expect; a classifier learns that, and each face's expectation comes from a
-    fold that it was not learned on. The label keeps most of the weight: the votes alone foretell it for two faces in
-    three, and a network that follows them gets no further.
+    labels: (n,), indices into EMOTIONS. votes: (n, 10) of FER+, or None. A label of FER2013 comes from one person and
+    is often doubtful, so a small share of the target is the label to expect from how ten other people voted. Most is
+    the label itself: the votes predict it for only two faces in three, and a network that learns them alone is no
+    better.
     """
-    from sklearn.ensemble import HistGradientBoostingClassifier  # here, so that evaluate's word on it comes first
-    from sklearn.model_selection import cross_val_predict
-
     smoothed = (1 - LABEL_SMOOTHING) * np.eye(len(EMOTIONS), dtype=np.float32)[labels] + LABEL_SMOOTHING / len(EMOTIONS)
     if votes is None:
         return smoothed
     expected = smoothed.copy()
     voted = votes.sum(axis=1) > 0
-    shares = votes[voted] / votes[voted].sum(axis=1, keepdims=True)
-    learner = HistGradientBoostingClassifier(
-        learning_rate=0.06, max_iter=120, max_leaf_nodes=12, l2_regularization=5, random_state=SEED
-    )
-    expected[voted] = cross_val_predict(learner, shares, labels[voted], cv=5, method="predict_proba")
+    expected[voted] = _expected_labels(votes[voted], labels[voted])
     return LABEL_SHARE * smoothed + (1 - LABEL_SHARE) * expected
 
 
-def augment(faces, rng, strength=1.0):
-    """The faces as they might as well have been, (n, 48, 48) uint8: no two draws are alike.
+def _expected_labels(votes: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """How probable each label is by the votes (n, 10): (n, 7), each row from a classifier fitted on other faces."""
+    # Imported here, because training.evaluate says what to do where scikit-learn is missing.
+    from sklearn.ensemble import HistGradientBoostingClassifier
+    from sklearn.model_selection import cross_val_predict
+    from threadpoolctl import threadpool_limits
 
-    Mirrored; turned by up to 12°, scaled by up to 15 % and shifted by up to 9 %, as a Haar box may be off; lighter or
-    darker, with more or less contrast; and for some a patch is missing, so that no single feature is relied on.
+    shares = votes / votes.sum(axis=1, keepdims=True)
+    classifier = HistGradientBoostingClassifier(
+        learning_rate=0.06, max_iter=120, max_leaf_nodes=12, l2_regularization=5, random_state=SEED
+    )
+    # One thread takes five seconds for FER2013. More are hardly faster, and take minutes on a machine that is busy with
+    # something else, because they wait for each other thousands of times.
+    with threadpool_limits(1, user_api="openmp"):
+        return cross_val_predict(classifier, shares, labels, cv=5, method="predict_proba")
+
+
+def augment(faces: np.ndarray, rng: np.random.Generator, strength: float = 1.0) -> np.ndarray:
+    """Faces (n, 48, 48) uint8, each changed at random in ways that leave its expression as it is: the same shape.
+
+    Half of them are mirrored. All are turned by up to 12°, scaled by up to 15 %, stretched by up to 5 %, and shifted by
+    up to 9 % of their side, as a Haar box may be off; made lighter or darker by up to 25 grey levels, and given up to
+    40 % more contrast or 30 % less. In two of five, a rectangle is painted over, so that the network does not rely on a
+    single feature. strength: 0..1, by which all but the mirroring is weakened.
     """
     augmented = np.empty_like(faces)
+    centre = FACE_SIZE / 2 - 0.5
     for index, face in enumerate(faces):
         angle, scale, stretch = rng.uniform(-12, 12), rng.uniform(-0.14, 0.14), rng.uniform(-0.05, 0.05)
-        turn = cv2.getRotationMatrix2D((FACE_SIZE / 2 - 0.5,) * 2, strength * angle, math.exp(strength * scale))
+        turn: np.ndarray = cv2.getRotationMatrix2D((centre, centre), strength * angle, math.exp(strength * scale))
         turn[:, 0] *= math.exp(strength * stretch) * rng.choice((-1, 1))
-        turn[:, 2] = FACE_SIZE / 2 - 0.5 - turn[:, :2] @ np.full(2, FACE_SIZE / 2 - 0.5)
+        turn[:, 2] = centre - turn[:, :2] @ np.full(2, centre)
         turn[:, 2] += strength * rng.uniform(-0.09, 0.09, 2) * FACE_SIZE
-        face = cv2.warpAffine(face, turn, face.shape, flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
+        moved = cv2.warpAffine(face, turn, face.shape, flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
         contrast, light = math.exp(strength * rng.uniform(-0.35, 0.35)), strength * rng.uniform(-25, 25)
-        augmented[index] = np.clip((face - face.mean()) * contrast + face.mean() + light, 0, 255)
+        augmented[index] = np.clip((moved - moved.mean()) * contrast + moved.mean() + light, 0, 255)
         if rng.random() < 0.4 * strength:
             height, width = rng.integers(6, 18, 2)
             top, left = rng.integers(0, FACE_SIZE - height), rng.integers(0, FACE_SIZE - width)
@@ -100,133 +117,131 @@ def augment(faces, rng, strength=1.0):
     return augmented
 
 
-class AugmentedBatches(keras.utils.PyDataset):
-    """Faces and targets in batches, shuffled and augmented anew for each epoch, the same in every run.
+class AugmentedBatches(PyDataset):
+    """Faces and targets in batches, shuffled and augmented differently in each epoch, and the same in every run."""
 
-    images and crops: (n, 48, 48) uint8, each face as the data set has it and as the app crops it.
-    """
+    def __init__(
+        self, images: np.ndarray, crops: np.ndarray, targets: np.ndarray, epochs: int, first_epoch: int
+    ) -> None:
+        """images, crops: (n, 48, 48) uint8, each face as the data set has it and as the app crops it.
 
-    def __init__(self, images, crops, targets, epochs, epoch):
+        targets: (n, 7). epochs: of the whole run. first_epoch: the one to begin with, from 0.
+        """
         super().__init__()
-        self.images, self.crops, self.targets, self.epochs, self.epoch = images, crops, targets, epochs, epoch
+        self.images, self.crops, self.targets = images, crops, targets
+        self.epochs, self.epoch = epochs, first_epoch
         self._shuffle()
 
-    def __len__(self):
+    def __len__(self) -> int:
         return max(1, len(self.images) // BATCH)
 
-    def __getitem__(self, index):
+    def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray]:
         chosen = self.order[index * BATCH : (index + 1) * BATCH]
-        strength = 1 - (1 - GENTLEST) * self.epoch / self.epochs
+        strength = 1 - (1 - FINAL_STRENGTH) * self.epoch / self.epochs
         rng = np.random.default_rng((SEED, self.epoch, index))
-        as_found = rng.random((len(chosen), 1, 1)) < AS_FOUND
-        faces = augment(np.where(as_found, self.crops[chosen], self.images[chosen]), rng, strength)
+        cropped = rng.random((len(chosen), 1, 1)) < CROPPED_SHARE
+        faces = augment(np.where(cropped, self.crops[chosen], self.images[chosen]), rng, strength)
         return faces[..., np.newaxis], self.targets[chosen]  # (128, 48, 48, 1), (128, 7)
 
-    def on_epoch_end(self):
+    def on_epoch_end(self) -> None:
+        """Go on to the next epoch."""
         self.epoch += 1
         self._shuffle()
 
-    def _shuffle(self):
+    def _shuffle(self) -> None:
         self.order = np.random.default_rng((SEED, self.epoch)).permutation(len(self.images))
 
 
-def crops_of_the_app(images, folder):
-    """The faces as the app finds and crops them in a frame, and as they are where it finds none: (n, 48, 48) uint8.
+def app_crops(images: np.ndarray, folder: str | Path) -> np.ndarray:
+    """Faces as the app finds and crops them in a frame, and unchanged where it finds none: (n, 48, 48) uint8.
 
-    Boxes of the Haar cascade are often larger, smaller or lower than the faces of FER2013 were cut. Searching takes
-    a minute for three thousand faces, so the crops are kept in the folder.
+    Haar's boxes are often larger, smaller or lower than FER2013's pictures. Searching takes a minute for three thousand
+    faces, so the crops are saved in the folder, and read from there the next time.
     """
-    kept = Path(folder) / "crops.npy"
-    if not kept.exists():
+    saved = Path(folder) / "crops.npy"
+    if not saved.exists():
         crops = images.copy()
         found, crops_found = find_and_crop(images)
         crops[found] = crops_found
-        unfinished = kept.with_name("unfinished.npy")
+        unfinished = saved.with_name("unfinished.npy")
         np.save(unfinished, crops)
-        os.replace(unfinished, kept)
-    return np.load(kept)
+        os.replace(unfinished, saved)
+    return np.load(saved)
 
 
-class KeepState(keras.callbacks.Callback):
-    """Keeps weights and optimizer after every epoch, replaced in one move, so that a kill costs an epoch at most."""
+class SaveState(Callback):
+    """Saves the network's weights and the optimizer's state after every epoch.
 
-    def __init__(self, path):
+    The file is replaced in one move, so that a run that is killed loses at most an epoch.
+    """
+
+    def __init__(self, path: Path) -> None:
         super().__init__()
         self.path = path
 
-    def on_epoch_begin(self, epoch, logs=None):
-        # The states of the dropout layers are not among what Keras saves: they begin each epoch from its number.
+    def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        """Seed the dropout layers by the epoch's number, because Keras does not save the state of their generators."""
         for index, layer in enumerate(self.model.layers):
             if isinstance(layer, keras.layers.Dropout):
                 layer.seed_generator.state.assign(np.array([SEED + index, epoch << 20], np.uint32))
 
-    def on_epoch_end(self, epoch, logs=None):
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        """Save the state."""
         unfinished = self.path.with_name("unfinished.weights.h5")
         self.model.save_weights(unfinished)
         os.replace(unfinished, self.path)
 
 
-def fastest_precision():
+def fastest_precision() -> str:
     """The name of the Keras policy in which this machine trains faster: "mixed_bfloat16" or "float32".
 
-    bfloat16 takes half the time where a processor has instructions for it, and seven times as long where it has not.
+    bfloat16 takes half the time on processors with instructions for it, and seven times as long on others.
     """
     return min("mixed_bfloat16", "float32", key=_seconds)
 
 
 @functools.cache
-def _seconds(policy):
-    """How long a convolution like those of the network takes to train on a few faces."""
+def _seconds(policy: str) -> float:
+    """How long a step of training takes with one convolution, like one of the network's, and a few faces."""
     probe = keras.Sequential([keras.Input((24, 24, 64)), keras.layers.Conv2D(128, 5, padding="same", dtype=policy)])
     probe.compile("sgd", "mse")
     faces, targets = np.ones((16, 24, 24, 64), np.float32), np.ones((16, 24, 24, 128), np.float32)
-    probe.train_on_batch(faces, targets)  # which compiles it
+    probe.train_on_batch(faces, targets)  # compiles it
     return min(timeit.repeat(lambda: probe.train_on_batch(faces, targets), number=1, repeat=3))
 
 
-def train(images, targets, validation, folder, epochs=EPOCHS):
-    """Train for the given epochs, going on from the state in the folder where there is one.
+def train(
+    images: np.ndarray,
+    targets: np.ndarray,
+    validation: tuple[np.ndarray, np.ndarray],
+    folder: str | Path,
+    epochs: int = EPOCHS,
+) -> Any:
+    """Train for so many epochs in all, continuing from the state in the folder if there is one.
 
-    images (n, 48, 48) uint8, targets (n, 7), validation: images and labels that are looked at after each epoch.
-    The folder gets crops.npy, state.weights.h5 and history.csv. Returns the float32 network with the averaged weights.
+    images: (n, 48, 48) uint8. targets: (n, 7). validation: images (m, 48, 48) and labels (m,), on which loss and
+    accuracy are measured after each epoch. The folder gets crops.npy, state.weights.h5 and history.csv.
+    Returns the `keras.Model` with the averaged weights, in float32.
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     precision = fastest_precision()
     keras.utils.set_random_seed(SEED)
-    network = build_model(precision)  # the weights themselves are float32 either way
-    for layer in network.layers:
-        if isinstance(layer, keras.layers.Dropout):
-            layer.rate = DROPOUT
     steps = max(1, len(images) // BATCH)
-    optimizer = keras.optimizers.SGD(
-        keras.optimizers.schedules.CosineDecay(
-            0.0,
-            round((1 - WARM_UP) * epochs * steps),
-            warmup_target=PEAK_RATE,
-            warmup_steps=round(WARM_UP * epochs * steps),
-        ),
-        momentum=MOMENTUM,
-        nesterov=True,
-        weight_decay=WEIGHT_DECAY,
-        use_ema=True,
-        ema_momentum=EMA_MOMENTUM,
-    )
-    optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
-    network.compile(optimizer, loss="categorical_crossentropy", metrics=["accuracy"])
-    state = folder / "state.weights.h5"
+    network = _compiled_network(precision, epochs * steps)
+    optimizer, state = network.optimizer, folder / "state.weights.h5"
     if state.exists():
         optimizer.build(network.trainable_variables)
         network.load_weights(state)
     done = int(optimizer.iterations) // steps
     _keep_rows(folder / "history.csv", done)
     network.fit(
-        AugmentedBatches(images, crops_of_the_app(images, folder), targets, epochs, done),
+        AugmentedBatches(images, app_crops(images, folder), targets, epochs, done),
         initial_epoch=done,
         epochs=epochs,
         validation_data=(validation[0][..., np.newaxis], keras.utils.to_categorical(validation[1], len(EMOTIONS))),
         validation_batch_size=BATCH,
-        callbacks=[keras.callbacks.CSVLogger(folder / "history.csv", append=True), KeepState(state)],
+        callbacks=[keras.callbacks.CSVLogger(folder / "history.csv", append=True), SaveState(state)],
         verbose=2,
     )
     optimizer.finalize_variable_values(network.trainable_variables)
@@ -235,8 +250,30 @@ def train(images, targets, validation, folder, epochs=EPOCHS):
     return network
 
 
-def _keep_rows(history, epochs):
-    """Drop what a CSV of one line an epoch has on epochs that will run again."""
+def _compiled_network(precision: str, steps: int) -> Any:
+    """The untrained network with the recipe's dropout, loss and optimizer. steps: of the whole run."""
+    network = build_model(precision)  # the weights themselves are float32 in any case
+    for layer in network.layers:
+        if isinstance(layer, keras.layers.Dropout):
+            layer.rate = DROPOUT
+    rate = keras.optimizers.schedules.CosineDecay(
+        0.0, round((1 - WARM_UP) * steps), warmup_target=PEAK_RATE, warmup_steps=round(WARM_UP * steps)
+    )
+    optimizer = keras.optimizers.SGD(
+        rate,
+        momentum=MOMENTUM,
+        nesterov=True,
+        weight_decay=WEIGHT_DECAY,
+        use_ema=True,
+        ema_momentum=EMA_MOMENTUM,
+    )
+    optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
+    network.compile(optimizer, loss="categorical_crossentropy", metrics=["accuracy"])
+    return network
+
+
+def _keep_rows(history: Path, epochs: int) -> None:
+    """Remove all but the first epochs from a CSV with a line for each epoch: the others will run again."""
     if history.exists():
         lines = history.read_text().splitlines(keepends=True)
         unfinished = history.with_name("unfinished.csv")
@@ -244,10 +281,11 @@ def _keep_rows(history, epochs):
         os.replace(unfinished, history)
 
 
-def refresh_statistics(network, images):
-    """Take the means and variances of BatchNorm afresh, layer by layer, since those of the run belong to other weights.
+def refresh_statistics(network: Any, images: np.ndarray) -> None:
+    """Take the means and variances of BatchNorm again, on images (n, 48, 48) uint8, layer by layer.
 
-    Izmailov et al., "Averaging Weights Leads to Wider Optima and Better Generalization", UAI 2018.
+    Those from training belong to other weights than the averaged ones. Izmailov et al., "Averaging Weights Leads to
+    Wider Optima and Better Generalization", UAI 2018.
     """
     values = images[..., np.newaxis].astype(np.float32)
     for layer in network.layers:
@@ -258,11 +296,12 @@ def refresh_statistics(network, images):
         values = layer(values, training=False)
 
 
-def fit_temperature(probabilities, labels):
-    """The temperature that makes probabilities (n, 7) fit labels (n,) best: above 1 where they are too sure.
+def fit_temperature(probabilities: np.ndarray, labels: np.ndarray) -> float:
+    """The temperature with which probabilities (n, 7) fit labels (n,) best: above 1 where they are too high.
 
-    Guo et al., "On Calibration of Modern Neural Networks", ICML 2017. They take the greatest likelihood, which hangs
-    on the few surest answers, and label smoothing bends just those; here it is the smallest squared error (Brier).
+    Guo et al., "On Calibration of Modern Neural Networks", ICML 2017. They maximise the likelihood, which depends most
+    on the few surest answers, and label smoothing changes exactly those. Here it is the squared error (Brier score)
+    that is minimised.
     """
     from scipy.optimize import minimize_scalar
 
@@ -270,23 +309,23 @@ def fit_temperature(probabilities, labels):
     logits -= logits.max(axis=1, keepdims=True)
     right = np.eye(len(EMOTIONS))[labels]
 
-    def error(temperature):
+    def error(temperature: float) -> float:
         scaled = np.exp(logits / temperature)
-        return np.mean((scaled / scaled.sum(axis=1, keepdims=True) - right) ** 2)
+        return float(np.mean((scaled / scaled.sum(axis=1, keepdims=True) - right) ** 2))
 
     return float(minimize_scalar(error, bounds=(0.2, 5), method="bounded").x)
 
 
-def fold_temperature(network, temperature):
-    """Divide the last layer's kernel and bias by the temperature: the labels stay, the probabilities change."""
+def fold_temperature(network: Any, temperature: float) -> None:
+    """Divide the last layer's kernel and bias by the temperature: labels stay as they are, probabilities change."""
     last = network.layers[-1]
     last.set_weights([weights / temperature for weights in last.get_weights()])
 
 
-def write_calibrated_pair(network, folder, images, labels):
-    """Fold the temperature that fits held-back faces into the network, and write it as a pair into the folder.
+def write_calibrated_pair(network: Any, folder: str | Path, images: np.ndarray, labels: np.ndarray) -> float:
+    """Fit a temperature on held-back faces, fold it into the network, and write that as a pair into the folder.
 
-    images (n, 48, 48) uint8, labels (n,). Returns the temperature.
+    images: (n, 48, 48) uint8. labels: (n,), indices into EMOTIONS. Returns the temperature.
     """
     write_pair(network, folder)
     temperature = fit_temperature(try_pair(folder, images), labels)
@@ -295,20 +334,21 @@ def write_calibrated_pair(network, folder, images, labels):
     return temperature
 
 
-def read_history(folder):
-    """A run's history as a dict of columns, each a list of floats with a value an epoch."""
+def read_history(folder: str | Path) -> dict[str, list[float]]:
+    """A run's history: a list for each column, with a value for each epoch."""
     with open(Path(folder) / "history.csv", newline="") as file:
         rows = list(csv.DictReader(file))
     return {column: [float(row[column]) for row in rows] for column in (rows[0] if rows else ())}
 
 
-def main(arguments=None):
-    parser = argparse.ArgumentParser(prog="recipe.py", description=__doc__.partition("\n")[0])
+def main(arguments: list[str] | None = None) -> int:
+    """Train on what the command line names, and install the new pair. Returns the exit status: 2 without faces."""
+    parser = argparse.ArgumentParser(prog="train", description=__doc__.partition(":")[0] + ".")
     parser.add_argument("data", help="fer2013.csv, or a folder with train/ and test/ pictures")
-    parser.add_argument("--votes", help="FER+'s fer2013new.csv, which helps")
+    parser.add_argument("--votes", help="FER+'s fer2013new.csv, which makes the network a little better")
     parser.add_argument("--run", default="checkpoints/recipe", help="the run's folder (default: %(default)s)")
     parser.add_argument("--epochs", type=int, default=EPOCHS, help="default: %(default)s")
-    parser.add_argument("--out", default=ROOT, help="where the pair goes at the end (default: the app's own)")
+    parser.add_argument("--out", default=ROOT, help="the folder for the new pair (default: the app's own)")
     options = parser.parse_args(arguments)
     try:
         dataset = load_dataset(options.data)
@@ -323,7 +363,7 @@ def main(arguments=None):
     network = train(images[learn], targets[learn], validation, options.run, options.epochs)
     write_calibrated_pair(network, options.run, *validation)
     probabilities = install_pair(options.run, validation[0], options.out)
-    print(f"{options.out} has the new pair. Held-back faces: {report(probabilities, validation[1])}")
+    print(f"The new pair is in {options.out}. Held-back faces: {report(probabilities, validation[1])}")
     return 0
 
 
