@@ -78,7 +78,7 @@ def find(
     def frames() -> Iterator[tuple[np.ndarray, float]]:
         for frame in read(recording, segment, job.every, threads=2 if threads else 1):
             numbers.append(frame.number)
-            yield grey(frame.picture), recording.time(frame.timestamp)
+            yield grey(frame.picture, recording.shape), frame.time
             if key:
                 _frames.add(key, frame)
             if advance:
@@ -101,12 +101,12 @@ def draw(
     """Write a segment with its faces drawn to its piece. found: its faces, joined. The others: see find."""
     rows = found.by_frame()
 
-    def drawn() -> Iterator[tuple[np.ndarray, int]]:
+    def drawn() -> Iterator[tuple[np.ndarray, float]]:
         for frame in _frames.take(key) or read(recording, segment, job.every, threads=2 if threads else 1):
-            image = planes(frame.picture)
+            image = planes(frame.picture, recording.shape)
             if frame.number in rows:
                 draw_on_planes(image, found.faces(rows[frame.number]))
-            yield image, frame.timestamp
+            yield image, frame.time
             if advance:
                 advance()
 
@@ -119,9 +119,7 @@ def draw(
 def write_table_and_timeline(job: Job, recording: Recording, found: Found, frames: int) -> None:
     """Write the table and the timeline, where they are wanted, for publish to name. frames: that were analysed."""
     if job.timeline:
-        last = recording.segments[-1]
-        seconds = (recording.time(last.timestamps[-1]) if last.timestamps else 0) + float(1 / recording.rate)
-        draw_timeline(unfinished(job, job.timeline), found, job.name, frames, seconds)
+        draw_timeline(unfinished(job, job.timeline), found, job.name, frames, recording.seconds)
     if job.table:
         WRITERS[job.table.suffix[1:]](unfinished(job, job.table), to_rows(found, job.name))
 
@@ -132,14 +130,15 @@ def finish(job: Job, recording: Recording, found: Found, frames: int) -> Done:
     Where a process was killed at this, another does it again: what has its name by then is left as it is.
     """
     pieces = [piece(job, segment.first) for segment in recording.segments if job.annotated]
+    notes = []
+    expected = -(-recording.frames // job.every)
+    if lost := recording.missing + max(0, expected - frames) * job.every:
+        notes.append(f"{lost} of its frames are missing or damaged.")
     if job.annotated and all(each.exists() for each in pieces):
         pieces = [each for each in pieces if each.stat().st_size]
-        join_pieces(pieces, recording, unfinished(job, job.annotated), MADE_WITH)
+        notes.append(join_pieces(pieces, recording, unfinished(job, job.annotated), MADE_WITH) or "")
     publish(job)
-    expected = -(-recording.frames // job.every)
-    lost = recording.missing + max(0, expected - frames) * job.every
-    note = f"{lost} of its frames are missing or damaged." if lost else None
-    return Done(frames, len(np.unique(found.numbers)), note)
+    return Done(frames, len(np.unique(found.numbers)), " ".join(filter(None, notes)) or None)
 
 
 def video_steps(job: Job, recording: Recording) -> Steps:

@@ -6,16 +6,17 @@ Frames are told by their timestamps, because no seek by frame number is exact. P
 import bisect
 import heapq
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
 
 import av
 import numpy as np
 from av.container import InputContainer, OutputContainer
 
+from videos.sound import Sound, write_sound
+from vision.decoding import Clock, Colours, Shape, choose_stream, colours_of, decode, rate_of, shape_of
 from vision.source import SourceError
 
 VIDEO_SUFFIXES = {
@@ -34,7 +35,9 @@ MOST_PIXELS = 8192 * 8192  # of a frame
 # FFmpeg's kinds of files that are a video in themselves. Others, such as playlists, name further files or addresses,
 # and are not followed.
 CONTAINERS = "asf,avi,flv,matroska,webm,mov,mp4,m4a,3gp,3g2,mj2,mpeg,mpegts,mpegvideo,mxf,nut,ogg"
-SOUND = {"aac", "mp3", "opus", "ac3", "eac3", "alac"}  # that an MP4 can take over as it is
+# Kinds of files whose times may begin again within: recordings of broadcasts, and such that were joined.
+BROADCAST = {"mpegts", "mpeg"}
+LONGEST_GAP = 10.0  # seconds from one frame of such a file to the next, above which its times begin again
 
 
 @dataclass(frozen=True)
@@ -42,7 +45,7 @@ class Segment:
     """Some frames of a recording, one after another."""
 
     first: int  # number of its first frame in the recording, from 0
-    timestamps: tuple[int, ...] | None  # of its frames, in the stream's time base; None where the file has none
+    timestamps: tuple[int, ...] | None  # of its frames, in the stream's time base; None: only known while decoding
     end: int | None  # timestamp of the first frame of the next segment
 
 
@@ -55,17 +58,18 @@ class Recording:
     start: int  # timestamp of its first frame
     rate: Fraction  # frames a second, on average
     segments: tuple[Segment, ...]
+    frames: int  # how many there are
     missing: int  # frames that the file says it has, and has not
+    shape: Shape
+    colours: Colours
+    moments: tuple[float, ...] | None = None  # seconds, of frames whose own times are in another order than they are
 
     @property
-    def frames(self) -> int:
-        """How many there are, as far as the file tells."""
-        last = self.segments[-1]
-        return last.first + len(last.timestamps or ())
-
-    def time(self, timestamp: int) -> float:
-        """Seconds since the first frame."""
-        return float((timestamp - self.start) * self.time_base)
+    def seconds(self) -> float:
+        """How long it is, about."""
+        last = self.segments[-1].timestamps
+        length = (last[-1] - self.start) * self.time_base if last else self.frames / self.rate
+        return float(length + 1 / self.rate)
 
 
 @dataclass(frozen=True)
@@ -73,25 +77,58 @@ class Frame:
     """A decoded frame."""
 
     number: int  # from 0
-    timestamp: int  # in the recording's time base
+    time: float  # seconds since the first
     picture: av.VideoFrame  # as it was decoded; see vision.decoding
 
 
+@dataclass(frozen=True)
+class _Packet:
+    """What is known of a frame before it is decoded."""
+
+    pts: int | None
+    dts: int | None
+    is_key: bool
+    is_shown: bool
+
+
 def scan(path: str | Path) -> Recording:
-    """Look through a video file, without decoding it, for its Recording. Raises SourceError."""
+    """Look through a video file, decoding only its first frame, for its Recording. Raises SourceError."""
     with _opened(path) as (container, stream):
-        packets = [(packet.pts, packet.is_keyframe) for packet in _packets(container, stream) if not packet.is_discard]
-        if not packets:
-            raise SourceError(f"{path} is not a video that can be played; it has no frames.")
-        rate = stream.average_rate or stream.guessed_rate or Fraction(30)
+        first = next(_decoded(container, stream), None)
+        if first is None:
+            raise SourceError(f"{path} is not a video that can be played; none of its frames can be decoded.")
+        shape, colours = shape_of(first, stream.sample_aspect_ratio), colours_of(first)
+    with _opened(path) as (container, stream):
+        packets = [
+            _Packet(packet.pts, packet.dts, packet.is_keyframe, bool(packet.size) and not packet.is_discard)
+            for packet in _packets(container, stream)
+            if packet.size or packet.dts is not None
+        ]
+        kind, time_base = {*container.format.name.split(",")}, stream.time_base or TIME_BASE
         missing = max(0, (stream.frames or 0) - len(packets))
-        timestamps = sorted({pts for pts, _ in packets if pts is not None})
-        key_frames = {pts for pts, is_key in packets if is_key and pts is not None}
-        segments: tuple[Segment, ...] = (Segment(0, None, None),)
-        if all(pts is not None for pts, _ in packets):
-            segments = _segments(timestamps, key_frames)
-        start = timestamps[0] if segments[0].timestamps else 0
-        return Recording(Path(path), stream.time_base or TIME_BASE, start, rate, segments, missing)
+        rate, reorders = rate_of(stream), bool(stream.codec_context.has_b_frames)
+    shown = [packet for packet in packets if packet.is_shown]
+    again, begins = not kind.isdisjoint(BROADCAST) and _begins_again(shown, time_base), first.pts
+    if begins is not None and begins in {packet.pts for packet in shown} and not again:
+        # Frames before the first that can be decoded belong to what was cut away.
+        shown = [packet for packet in shown if packet.pts is None or packet.pts >= begins]
+    timestamps = sorted({packet.pts for packet in shown if packet.pts is not None})
+    segments: tuple[Segment, ...] = (Segment(0, None, None),)
+    moments, start = None, timestamps[0] if timestamps else 0
+    if "avi" in kind and timestamps:  # it counts moments at which the frame before stays, too
+        missing = max(0, missing - (timestamps[-1] - start + 1 - len(shown)))
+    if "avi" in kind and reorders and len(timestamps) == len(shown):  # the times are those of the order of decoding
+        moments = tuple(float((timestamp - start) * time_base) for timestamp in timestamps)
+    elif len(timestamps) == len(shown) and not again:
+        key_frames = {packet.pts for packet in shown if packet.is_key and packet.pts is not None}
+        segments = _segments(timestamps, key_frames)
+    return Recording(Path(path), time_base, start, rate, segments, len(shown), missing, shape, colours, moments)
+
+
+def _begins_again(packets: list[_Packet], time_base: Fraction) -> bool:
+    """Whether the times of the packets, in their order in the file, begin again somewhere."""
+    times = [packet.dts for packet in packets if packet.dts is not None]
+    return any(not 0 <= (later - earlier) * time_base <= LONGEST_GAP for earlier, later in zip(times, times[1:]))
 
 
 def seconds_of(path: str | Path) -> float:
@@ -128,42 +165,48 @@ def read(recording: Recording, segment: Segment, every: int = 1, threads: int = 
                 container.seek(first, stream=stream)
             latest = first - 1
             for frame in _decoded(container, stream):
-                if seek and segment.first and frame.pts > first:
+                timestamp = frame.pts if frame.pts is not None else latest
+                if seek and segment.first and timestamp > first:
                     break
-                if segment.end is not None and frame.pts >= segment.end:
+                if segment.end is not None and timestamp >= segment.end:
                     return
                 seek = False
-                if frame.pts <= latest:  # of the segment before, or the same moment twice
+                if timestamp <= latest:  # of the segment before, or the same moment twice
                     continue
-                latest = frame.pts
-                number = segment.first + bisect.bisect_left(segment.timestamps, frame.pts)
+                latest = timestamp
+                number = segment.first + bisect.bisect_left(segment.timestamps, timestamp)
                 if number % every == 0:
-                    yield Frame(number, frame.pts, frame)
+                    yield Frame(number, float((timestamp - recording.start) * recording.time_base), frame)
             if not seek:
                 return
 
 
 def _read_in_order(recording: Recording, every: int, threads: int) -> Iterator[Frame]:
-    """The frames of a file without timestamps, at an even rate."""
-    period = 1 / (recording.rate * recording.time_base)
+    """The frames of a file whose times are only known while it is decoded."""
     with _opened(recording.path, threads) as (container, stream):
+        clock = Clock(recording.rate, LONGEST_GAP)
         for number, frame in enumerate(_decoded(container, stream)):
+            time = clock.time(frame)
+            if recording.moments is not None:
+                time = recording.moments[min(number, len(recording.moments) - 1)]
             if number % every == 0:
-                yield Frame(number, round(number * period), frame)
+                yield Frame(number, time, frame)
 
 
 @contextmanager
 def _opened(path: str | Path, threads: int = 1) -> Iterator[tuple[InputContainer, av.VideoStream]]:
     """The container and its video stream. Raises SourceError."""
     try:
-        container = av.open(str(path), options={"protocol_whitelist": "file", "format_whitelist": CONTAINERS})
-    except (av.FFmpegError, OSError) as error:
-        reason = "it is empty" if Path(path).exists() and not Path(path).stat().st_size else error.strerror
-        raise SourceError(f"{path} is not a video that can be played: {reason}.") from error
+        # An absolute path, since FFmpeg takes what is before a colon for a protocol.
+        options = {"protocol_whitelist": "file", "format_whitelist": CONTAINERS}
+        container = av.open(str(Path(path).absolute()), options=options, metadata_errors="replace")
+    except (av.FFmpegError, OSError, ValueError) as error:
+        reason = "it is empty" if Path(path).exists() and not Path(path).stat().st_size else "it may be cut short"
+        raise SourceError(f"{path} is not a video that can be played: {reason}, or of another kind.") from error
     with container:
-        if not container.streams.video:
+        stream = choose_stream(container)
+        if stream is None:
             raise SourceError(f"{path} has no video in it.")
-        stream = container.streams.video[0]
         if stream.width * stream.height > MOST_PIXELS:
             raise SourceError(f"{path} has frames of {stream.width}×{stream.height} pixels, which is too much.")
         stream.codec_context.thread_count = threads
@@ -179,57 +222,52 @@ def _packets(container: InputContainer, stream: av.stream.Stream) -> Iterator[av
             return  # the file breaks off
         if packet is None:
             return
-        if packet.size:
-            yield packet
+        yield packet
 
 
-def _decoded(container: InputContainer, stream: Any) -> Iterator[Any]:
-    for packet in _packets(container, stream):
-        try:
-            yield from packet.decode()
-        except av.InvalidDataError:
-            continue  # a damaged packet costs its own frames alone
+def _decoded(container: InputContainer, stream: av.VideoStream) -> Iterator[av.VideoFrame]:
+    """The frames of a stream, up to where the file breaks off."""
     try:
-        yield from stream.decode(None)
+        yield from decode(container, stream)
     except av.FFmpegError:
-        return
+        with suppress(av.FFmpegError):
+            yield from stream.decode(None)
 
 
 def write_piece(
-    path: str | Path, recording: Recording, frames: Iterable[tuple[np.ndarray, int]], threads: int = 1
+    path: str | Path, recording: Recording, frames: Iterable[tuple[np.ndarray, float]], threads: int = 1
 ) -> None:
     """Write frames as H.264 to the file `path`.
 
-    frames: pairs of an image, as `planes` gives it, and its timestamp, written as counted from the recording's start.
+    frames: pairs of an image, as `planes` gives it, and its time in seconds since the recording's first frame.
     """
-    with av.open(str(path), "w", format="nut") as container, _opened(recording.path) as (_, original):
-        timed = ((image, (timestamp - recording.start) * recording.time_base) for image, timestamp in frames)
-        encode_frames(container, timed, recording.rate, threads, original.codec_context)
+    with av.open(str(path), "w", format="nut") as container:
+        encode_frames(container, frames, recording.rate, recording.colours, threads)
 
 
 def encode_frames(
     container: OutputContainer,
-    frames: Iterable[tuple[np.ndarray, float | Fraction]],
+    frames: Iterable[tuple[np.ndarray, float]],
     rate: float | Fraction,
+    colours: Colours,
     threads: int = 1,
-    colours: av.VideoCodecContext | None = None,
 ) -> None:
     """Encode frames as H.264 into an open container.
 
-    frames: pairs of an image, (height * 3 / 2, width) uint8 I420, all of one size, which is not to be changed
-    afterwards, and its time in seconds. rate: frames a second, about. colours: a codec context whose colour space is
-    that of the frames, or None.
+    frames: pairs of an image, (height * 3 / 2, width) uint8 I420, all of one size, and its time in seconds. rate:
+    frames a second, about. colours: of the images.
     """
     stream = None
     for image, seconds in frames:
-        picture = av.VideoFrame.from_numpy_buffer(image, format="yuv420p")
+        picture = av.VideoFrame.from_ndarray(image, format="yuv420p")
         if stream is None:
-            stream = container.add_stream("libx264", rate=round(rate) or 1, options=QUALITY)
+            stream = container.add_stream("libx264", rate=max(1, round(rate)), options=QUALITY)
             stream.width, stream.height, stream.pix_fmt = picture.width, picture.height, "yuv420p"
-            stream.codec_context.thread_count = threads
-            stream.codec_context.time_base = TIME_BASE
-            for name in ("colorspace", "color_primaries", "color_trc") if colours else ():
-                setattr(stream.codec_context, name, getattr(colours, name))  # they go through as they come
+            context = stream.codec_context
+            context.thread_count = threads
+            context.time_base = TIME_BASE
+            context.colorspace, context.color_primaries = colours.space, colours.primaries
+            context.color_trc, context.color_range = colours.transfer, colours.range
         picture.pts = round(seconds / TIME_BASE)
         picture.time_base = TIME_BASE
         container.mux(stream.encode(picture))
@@ -237,50 +275,43 @@ def encode_frames(
         container.mux(stream.encode(None))
 
 
-def join_pieces(pieces: Sequence[Path], recording: Recording, made: Path, comment: str) -> None:
-    """Write the pieces, files of write_piece in order, and the recording's sound as one MP4 to the file `made`."""
-    with av.open(str(made), "w", format="mp4", options={"movflags": "faststart"}) as container:
-        container.metadata["comment"] = comment
-        with av.open(str(pieces[0])) as first, _opened(recording.path) as (original, _):
-            tracks = [_picture_packets(pieces, container.add_stream_from_template(first.streams.video[0]))]
-            if original.streams.audio:
-                tracks.append(_sound_packets(original, container, recording))
-            for packet in heapq.merge(*tracks, key=lambda packet: (packet.dts or 0) * packet.time_base):
-                container.mux(packet)
+def join_pieces(pieces: Sequence[Path], recording: Recording, made: Path, comment: str) -> str | None:
+    """Write the pieces, files of write_piece in order, and the recording's sound as one MP4 to the file `made`.
+
+    Returns a sentence on the sound where it is left out, or None.
+    """
+    sound_path = made.with_name("sound.mp4")
+    with _opened(recording.path) as (original, _):
+        sound = write_sound(original, sound_path, float(recording.start * recording.time_base))
+    try:
+        with av.open(str(made), "w", format="mp4", options={"movflags": "faststart"}) as container:
+            container.metadata["comment"] = comment
+            _join(container, pieces, sound)
+    finally:
+        sound_path.unlink(missing_ok=True)
+    return sound.note
+
+
+def _join(container: OutputContainer, pieces: Sequence[Path], sound: Sound) -> None:
+    with ExitStack() as stack:
+        first = stack.enter_context(av.open(str(pieces[0])))
+        tracks = [_picture_packets(pieces, container.add_stream_from_template(first.streams.video[0]))]
+        if sound.path:
+            heard = stack.enter_context(av.open(str(sound.path)))
+            template = heard.streams.audio[0]
+            tracks.append(_with_stream(_packets(heard, template), container.add_stream_from_template(template)))
+        for packet in heapq.merge(*tracks, key=lambda packet: (packet.dts or 0) * packet.time_base):
+            container.mux(packet)
 
 
 def _picture_packets(pieces: Sequence[Path], stream: av.VideoStream) -> Iterator[av.Packet]:
     for piece in pieces:
         with av.open(str(piece)) as part:
-            for packet in _packets(part, part.streams.video[0]):
-                packet.stream = stream
-                yield packet
+            yield from _with_stream(_packets(part, part.streams.video[0]), stream)
 
 
-def _sound_packets(original: InputContainer, container: OutputContainer, recording: Recording) -> Iterator[av.Packet]:
-    """The packets of the sound, as they are where an MP4 can have them, else as AAC; time 0 is the first frame's."""
-    sound = original.streams.audio[0]
-    if sound.codec_context.name in SOUND:
-        stream = container.add_stream_from_template(sound)
-        packets = _packets(original, sound)
-    else:
-        stream = container.add_stream("aac", rate=sound.rate)
-        packets = _encoded_sound(original, sound, stream)
-    return _shifted(packets, stream, recording.start * recording.time_base)
-
-
-def _encoded_sound(original: InputContainer, sound: av.AudioStream, stream: av.AudioStream) -> Iterator[av.Packet]:
-    for frame in _decoded(original, sound):
-        yield from stream.encode(frame)
-    yield from stream.encode(None)
-
-
-def _shifted(packets: Iterable[av.Packet], stream: av.stream.Stream, seconds: Fraction) -> Iterator[av.Packet]:
+def _with_stream(packets: Iterable[av.Packet], stream: av.stream.Stream) -> Iterator[av.Packet]:
     for packet in packets:
-        if packet.dts is None or packet.pts is None:
-            continue
-        shift = round(seconds / packet.time_base)
-        packet.pts, packet.dts = packet.pts - shift, packet.dts - shift
-        if packet.pts >= 0:
+        if packet.size:
             packet.stream = stream
             yield packet

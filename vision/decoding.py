@@ -1,17 +1,20 @@
 """Decodes video with FFmpeg (PyAV): frames in their own size and shape, upright, and the times when they are due."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
 import av
 import numpy as np
 from av.container import InputContainer
-from av.video.reformatter import ColorRange
+from av.video.reformatter import ColorRange, Colorspace
 
 from vision.opencv import cv2
 
 FULL_RANGE = 255 / 219, -16 * 255 / 219  # what brightness times the first plus the second is, from 0 to 255
+Orientation = tuple[int, int, int, int]  # see orientation
+UPRIGHT: Orientation = (1, 0, 0, 1)
 USUAL_RATE = Fraction(25)  # frames a second, where a file does not say
 
 
@@ -45,66 +48,146 @@ def rate_of(stream: av.VideoStream) -> Fraction:
 
 
 class Clock:
-    """Gives each frame a time, in seconds since the first: its own, or that of an even rate where it has none."""
+    """Gives each frame a time, in seconds since the first: its own, or that of an even rate where it has none.
 
-    def __init__(self, rate: Fraction) -> None:
-        """rate: frames a second."""
+    Times that begin again, as where two recordings were joined, go on from those before.
+    """
+
+    def __init__(self, rate: Fraction, longest_gap: float | None = None) -> None:
+        """rate: frames a second. longest_gap: seconds from one frame to the next, above which times begin again."""
         self._period = float(1 / rate)
+        self._longest_gap = longest_gap
         self._offset: float | None = None  # seconds from the times of the frames to those that are given
         self._latest = -self._period
 
     def time(self, frame: av.VideoFrame) -> float:
         """The time of the next frame, which is later than that of the one before."""
         own = None if frame.pts is None or not frame.time_base else float(frame.pts * frame.time_base)
-        if own is not None and self._offset is None:
-            self._offset = self._latest + self._period - own
-        if own is None or self._offset is None or own + self._offset <= self._latest:
-            self._latest += self._period
-            if own is not None:
-                self._offset = self._latest - own
-        else:
-            self._latest = own + self._offset
+        expected = self._latest + self._period
+        if own is None:
+            self._latest = expected
+            return expected
+        if self._offset is None or not self._goes_on(own + self._offset):
+            self._offset = expected - own
+        self._latest = own + self._offset
         return self._latest
+
+    def _goes_on(self, moment: float) -> bool:
+        gap = moment - self._latest
+        return gap > 0 and (self._longest_gap is None or gap <= self._longest_gap)
+
+
+@dataclass(frozen=True)
+class Shape:
+    """The size in which every frame of a video is analysed and shown, and how its pixels are stretched to it."""
+
+    size: tuple[int, int]  # width and height, even, of the upright picture with square pixels
+    aspect: Fraction | None  # a pixel's width to its height in the file; None for 1
+
+
+@dataclass(frozen=True)
+class Colours:
+    """What the numbers in a video's planes mean, in FFmpeg's numbers (libavutil/pixfmt.h)."""
+
+    space: int  # from red, green and blue to brightness and two colour differences
+    primaries: int
+    transfer: int
+    range: int  # 1: brightness from 16 to 235; 2: from 0 to 255
+
+
+BT601, BT709, LIMITED, FULL = 6, 1, 1, 2
+OPENCV_COLOURS = Colours(BT601, BT709, BT709, LIMITED)  # of what cv2.COLOR_BGR2YUV_I420 makes
+
+
+def colours_of(frame: av.VideoFrame) -> Colours:
+    """The colours of the planes that `planes` gives of a frame."""
+    if _is_rgb(frame):
+        return Colours(BT709, BT709, BT709, LIMITED)
+    full = frame.color_range == ColorRange.JPEG or frame.format.name.startswith("yuvj")
+    known = FULL if full else int(frame.color_range)
+    return Colours(int(frame.colorspace), int(frame.color_primaries), int(frame.color_trc), known)
+
+
+def shape_of(frame: av.VideoFrame, aspect: Fraction | None) -> Shape:
+    """The Shape of a video whose first frame this is. aspect: a pixel's width to its height, None for 1."""
+    height, width = _upright(np.empty((frame.height, frame.width), np.uint8), orientation(frame), aspect).shape
+    return Shape((max(2, width - width % 2), max(2, height - height % 2)), aspect)
 
 
 def colour(frame: av.VideoFrame, aspect: Fraction | None = None) -> np.ndarray:
     """A frame as (height, width, 3) uint8 BGR, upright. aspect: a pixel's width to its height, None for 1."""
-    if _is_usual(frame):  # where OpenCV is faster than FFmpeg
-        return _upright(cv2.cvtColor(frame.to_ndarray(), cv2.COLOR_YUV2BGR_I420), frame, aspect)
-    return _upright(frame.to_ndarray(format="bgr24"), frame, aspect)
+    even = frame.width % 2 == frame.height % 2 == 0
+    if even and frame.format.name == "yuv420p" and frame.color_range != ColorRange.JPEG:  # OpenCV is faster
+        return _upright(cv2.cvtColor(frame.to_ndarray(), cv2.COLOR_YUV2BGR_I420), orientation(frame), aspect)
+    return _upright(frame.to_ndarray(format="bgr24"), orientation(frame), aspect)
 
 
-def grey(frame: av.VideoFrame, aspect: Fraction | None = None) -> np.ndarray:
-    """A frame as (height, width) uint8, upright, as `colour` would be in grey."""
-    if not _is_usual(frame):
-        return _upright(frame.to_ndarray(format="gray"), frame, aspect)
-    plane = frame.planes[0]
-    luma = np.frombuffer(memoryview(plane), np.uint8).reshape(-1, plane.line_size)[: frame.height, : frame.width]
+def grey(frame: av.VideoFrame, shape: Shape) -> np.ndarray:
+    """A frame as (height, width) uint8 in the shape, in which 0 is black and 255 is white."""
+    luma = _fit(_upright(_plane(_as_yuv420(frame), 0), orientation(frame), shape.aspect), shape.size, 16)
+    if colours_of(frame).range == FULL:
+        return np.ascontiguousarray(luma)
     factor, offset = FULL_RANGE
-    return _upright(cv2.addWeighted(luma, factor, luma, 0, offset), frame, aspect)  # faster than as a table
+    return cv2.addWeighted(luma, factor, luma, 0, offset)  # faster than as a table
 
 
-def planes(frame: av.VideoFrame, aspect: Fraction | None = None) -> np.ndarray:
-    """A frame as (height * 3 / 2, width) uint8 I420, upright: as most videos have it, and as x264 takes it."""
-    usual = _is_usual(frame) and orientation(frame) == UPRIGHT and not _is_stretched(aspect)
-    return frame.to_ndarray() if usual else to_planes(colour(frame, aspect))
+def planes(frame: av.VideoFrame, shape: Shape) -> np.ndarray:
+    """A frame as (height * 3 / 2, width) uint8 I420 in the shape, with the numbers and colours of the file."""
+    converted, turn, (width, height) = _as_yuv420(frame), orientation(frame), shape.size
+    if (frame.width, frame.height) == shape.size and turn == UPRIGHT and not _is_stretched(shape.aspect):
+        return converted.to_ndarray()
+    black = 0 if colours_of(frame).range == FULL else 16
+    sizes = ((width, height), (width // 2, height // 2), (width // 2, height // 2))
+    parts = [
+        _fit(_upright(_plane(converted, index), turn, shape.aspect), size, 128 if index else black)
+        for index, size in enumerate(sizes)
+    ]
+    return np.concatenate([part.ravel() for part in parts]).reshape(-1, width)
 
 
 def to_planes(image: np.ndarray) -> np.ndarray:
-    """(height, width, 3) uint8 BGR as I420, which has even sides: of an odd one the last pixel is left out."""
+    """(height, width, 3) uint8 BGR as I420 of OPENCV_COLOURS; of an odd side the last pixel is left out."""
     height, width = (side - side % 2 for side in image.shape[:2])
     return cv2.cvtColor(image[:height, :width], cv2.COLOR_BGR2YUV_I420)
 
 
-def _is_usual(frame: av.VideoFrame) -> bool:
-    even = frame.width % 2 == frame.height % 2 == 0
-    return even and frame.format.name == "yuv420p" and frame.color_range != ColorRange.JPEG
+def _is_rgb(frame: av.VideoFrame) -> bool:
+    return frame.format.is_rgb or frame.format.has_palette
 
 
-UPRIGHT = (1, 0, 0, 1)
+def _as_yuv420(frame: av.VideoFrame) -> av.VideoFrame:
+    """The frame in eight bits with colours at half the size; those of another kind are converted, at their size."""
+    if frame.format.name in ("yuv420p", "yuvj420p"):
+        return frame
+    if _is_rgb(frame):
+        return frame.reformat(format="yuv420p", dst_colorspace=Colorspace.ITU709, dst_color_range=ColorRange.MPEG)
+    kept = ColorRange(colours_of(frame).range)
+    return frame.reformat(format="yuv420p", src_color_range=kept, dst_color_range=kept)
 
 
-def orientation(frame: av.VideoFrame) -> tuple[int, int, int, int]:
+def _plane(frame: av.VideoFrame, index: int) -> np.ndarray:
+    """A plane of a frame in yuv420p, (height, width) uint8; of an odd side the last pixel is left out."""
+    plane = frame.planes[index]
+    height, width = ((side // 2 if index else side // 2 * 2) for side in (frame.height, frame.width))
+    return np.frombuffer(memoryview(plane), np.uint8).reshape(-1, plane.line_size)[: max(1, height), : max(1, width)]
+
+
+def _fit(plane: np.ndarray, size: tuple[int, int], border: int) -> np.ndarray:
+    """A plane in another size, as large as it fits, in the middle, with a border of that value around it."""
+    (height, width), (wide, high) = plane.shape, size
+    if 0 <= width - wide <= 1 and 0 <= height - high <= 1:
+        return plane[:high, :wide]
+    scale = min(wide / width, high / height)
+    width, height = min(wide, max(1, round(scale * width))), min(high, max(1, round(scale * height)))
+    fitted = np.full((high, wide), border, np.uint8)
+    left, top = (wide - width) // 2, (high - height) // 2
+    fitted[top : top + height, left : left + width] = cv2.resize(
+        plane, (width, height), interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
+    )
+    return fitted
+
+
+def orientation(frame: av.VideoFrame) -> Orientation:
     """How a frame is to be turned and mirrored: a, b, c, d of x' = a x + c y and y' = b x + d y, each -1, 0 or 1.
 
     From the frame's display matrix, whose numbers have 16 bits behind the point (libavutil/display.h).
@@ -125,14 +208,14 @@ def _is_stretched(aspect: Fraction | None) -> bool:
     return aspect is not None and aspect > 0 and abs(aspect - 1) > Fraction(1, 200)
 
 
-def _upright(image: np.ndarray, frame: av.VideoFrame, aspect: Fraction | None) -> np.ndarray:
+def _upright(image: np.ndarray, turn: Orientation, aspect: Fraction | None) -> np.ndarray:
     if aspect is not None and _is_stretched(aspect):
         height, width = image.shape[:2]  # the side that grows is the one that keeps all that was filmed
         size = (round(width * aspect), height) if aspect > 1 else (width, round(height / aspect))
         image = cv2.resize(image, size, interpolation=cv2.INTER_LINEAR)
-    a, b, c, d = orientation(frame)
-    if (a, b, c, d) == UPRIGHT:
+    if turn == UPRIGHT:
         return image
+    a, b, c, d = turn
     if a == 0:  # x' is c y, and y' is b x
         image, a, d = image.swapaxes(0, 1), c, b
     return np.ascontiguousarray(image[::d, ::a])

@@ -47,13 +47,18 @@ def draw_on_planes(planes: np.ndarray, faces: Sequence[Face]) -> None:
     left, right = _even(min(x.min() - line, width - beside), max(x_end.max(), x.max() + beside, beside) + line, width)
     top, bottom = _even(y.min() - above - line, max(y_end.max(), above) + line, height)
     chroma = planes[height:].reshape(2, height // 2, width // 2)
-    parts = [planes[top:bottom, left:right], chroma[:, top // 2 : bottom // 2, left // 2 : right // 2]]
+    parts = [planes[top:bottom, left:right], *chroma[:, top // 2 : bottom // 2, left // 2 : right // 2]]
     own = np.concatenate([part.ravel() for part in parts]).reshape(-1, right - left)
-    image = cv2.cvtColor(own, cv2.COLOR_YUV2BGR_I420)
+    before = cv2.cvtColor(own, cv2.COLOR_YUV2BGR_I420)
+    image = before.copy()
     draw_faces(image, [_moved(face, -left, -top) for face in faces], line=line)
+    # Only what is drawn is put back: a way through BGR and back changes colours a little.
+    drawn = (image != before).any(axis=2)
+    halved = drawn.reshape(drawn.shape[0] // 2, 2, drawn.shape[1] // 2, 2).any(axis=(1, 3))
     cv2.cvtColor(image, cv2.COLOR_BGR2YUV_I420, dst=own)
-    for part, drawn in zip(parts, np.split(own, [bottom - top])):
-        part[:] = drawn.reshape(part.shape)
+    ends = np.cumsum([part.size for part in parts])[:-1]
+    for part, values, where in zip(parts, np.split(own.ravel(), ends), (drawn, halved, halved), strict=True):
+        np.copyto(part, values.reshape(part.shape), where=where)
 
 
 def _moved(face: Face, right: int, down: int) -> Face:

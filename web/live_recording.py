@@ -144,7 +144,7 @@ class LiveRecording:
         import av
 
         from videos.video_file import encode_frames
-        from vision.decoding import to_planes
+        from vision.decoding import OPENCV_COLOURS, to_planes
 
         def pictures() -> Iterator[tuple[np.ndarray, float]]:
             size = None
@@ -155,7 +155,7 @@ class LiveRecording:
                 yield to_planes(image if shot.size == size else cv2.resize(image, size)), seconds
 
         with av.open(str(self._folder / OUTPUTS[2]), "w", options={"movflags": "faststart"}) as container:
-            encode_frames(container, pictures(), RATE)
+            encode_frames(container, pictures(), RATE, OPENCV_COLOURS)
 
 
 class _TableWriter:
