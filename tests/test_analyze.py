@@ -6,12 +6,11 @@ import re
 import signal
 import subprocess
 import sys
-import threading
-import time
+from concurrent.futures import ThreadPoolExecutor
 
 import av
-import cv2
 import numpy as np
+import psutil
 import pytest
 from PIL import Image
 
@@ -21,13 +20,15 @@ from videos import steps
 from videos.outputs import make_room
 from videos.table import COLUMNS, Joiner
 from videos.video_file import scan
+from vision.opencv import cv2
 from vision.source import SourceError
+from waiting import wait_until
 
 
 @pytest.fixture(scope="module")
 def moving(astronaut, film, tmp_path_factory):
-    """A clip of four segments, 14 seconds, through which her face moves to and fro."""
-    images = [np.roll(astronaut[:240, 80:400], round(30 * np.sin(index / 20)), 1) for index in range(700)]
+    """A clip of four segments, 8 seconds, through which her face moves to and fro."""
+    images = [np.roll(astronaut[:240, 80:400], round(30 * np.sin(index / 20)), 1) for index in range(400)]
     return film(tmp_path_factory.mktemp("moving") / "moving.mp4", images, rate=50, key_frame_every=100)
 
 
@@ -52,15 +53,29 @@ def names(folder):
     return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
 
 
-def command(*arguments):
-    return [sys.executable, str(ROOT / "analyze.py"), *map(str, arguments)]
+def analyse(*arguments):
+    """Run analyze.main in this process. Returns the exit status."""
+    return analyze.main(list(map(str, arguments)))
+
+
+def start(*arguments, **options):
+    """analyze.py in a process of its own."""
+    return subprocess.Popen([sys.executable, ROOT / "analyze.py", *map(str, arguments)], **options)
+
+
+@pytest.fixture(params=["here", "cluster"])
+def where(request):
+    """Options with which analyze.py works in its own process, or on a cluster."""
+    if request.param == "here":
+        return []
+    return ["--scheduler", request.getfixturevalue("cluster").scheduler.address]
 
 
 def test_a_clip_gets_a_video_a_table_and_a_timeline(short, tmp_path, capsys):
     put(short, tmp_path / "clip.mp4")
-    assert analyze.main([str(tmp_path / "clip.mp4"), "--workers", "1"]) == 0
+    assert analyse(tmp_path / "clip.mp4") == 0
     assert names(tmp_path) == ["clip.csv", "clip.mp4", "clip.png", "clip_annotated.mp4"]
-    assert re.search(r"http://127.0.0.1:\d+/status", capsys.readouterr().out)
+    assert "1 of 1 analysed" in capsys.readouterr().out
 
     rows = table(tmp_path / "clip.csv")
     assert list(rows[0]) == COLUMNS
@@ -77,7 +92,8 @@ def test_a_clip_gets_a_video_a_table_and_a_timeline(short, tmp_path, capsys):
         around = changed[max(0, y - 25) : y + height + 3, max(0, x - 2) : x + max(width, 150) + 3]  # the label is wider
         assert around.sum() > 0.95 * changed.sum() > 50
         assert changed[y + 5 : y + height - 5, max(0, x - 2) : x + 3].any(axis=1).mean() > 0.25  # the box's left side
-    assert Image.open(tmp_path / "clip.png").width > 800
+    with Image.open(tmp_path / "clip.png") as timeline:
+        assert timeline.width > 800
 
 
 def test_a_browser_plays_the_annotated_video(short, tmp_path, chromium):
@@ -95,62 +111,61 @@ def test_a_browser_plays_the_annotated_video(short, tmp_path, chromium):
 
 def test_what_is_finished_is_left_alone_unless_forced(short, tmp_path, capsys):
     put(short, tmp_path / "clip.mp4")
-    arguments = [str(tmp_path), "--workers", "1", "--no-video"]
+    arguments = [tmp_path, "--no-video"]
     made = ("clip.csv", "clip.png")
 
     def times():
         return [(tmp_path / name).stat().st_mtime_ns for name in made]
 
-    assert analyze.main(arguments) == 0
+    assert analyse(*arguments) == 0
     first = times()
-    assert analyze.main(arguments) == 0
+    assert analyse(*arguments) == 0
     assert times() == first
     assert "1 finished before" in capsys.readouterr().out
-    assert analyze.main([*arguments, "--force"]) == 0
+    assert analyse(*arguments, "--force") == 0
     assert all(later > earlier for later, earlier in zip(times(), first))
     os.utime(tmp_path / "clip.mp4")  # the video has changed since
     second = times()
-    assert analyze.main(arguments) == 0
+    assert analyse(*arguments) == 0
     assert times() != second
 
 
-def test_the_table_is_the_same_with_any_number_of_workers(moving, tmp_path):
-    for workers in (1, 3):
-        assert analyze.main([str(moving), "--out", str(tmp_path / str(workers)), "--workers", str(workers)]) == 0
-    one, three = ((tmp_path / workers / "moving.csv").read_bytes() for workers in "13")
-    assert one == three
-    rows = table(tmp_path / "1" / "moving.csv")
-    assert len({row["frame"] for row in rows}) == 700
+def test_the_table_is_the_same_from_one_process_and_from_many(moving, cluster, tmp_path, capsys):
+    assert analyse(moving, "--out", tmp_path / "one") == 0
+    assert analyse(moving, "--out", tmp_path / "many", "--scheduler", cluster.scheduler.address) == 0
+    assert re.search(r"http://127.0.0.1:\d+/status", capsys.readouterr().out)
+    one, many = ((tmp_path / folder / "moving.csv").read_bytes() for folder in ("one", "many"))
+    assert one == many
+    rows = table(tmp_path / "one" / "moving.csv")
+    assert len({row["frame"] for row in rows}) == 400
     assert {row["face"] for row in rows} == {"1"}  # one person, over all seams
     assert rows == [{name: str(value) for name, value in row.items()} for row in analyze.analyze(moving)]
-    with av.open(str(tmp_path / "3" / "moving_annotated.mp4")) as container:
-        assert sum(1 for _ in container.decode(video=0)) == 700
+    with av.open(str(tmp_path / "many" / "moving_annotated.mp4")) as container:
+        assert sum(1 for _ in container.decode(video=0)) == 400
 
 
-def test_a_killed_worker_costs_nothing(moving, short, tmp_path):
-    videos = tmp_path / "videos"
+def wait_for_part(folder):
+    """Wait until a part of a video has been analysed."""
+    wait_until(lambda: list(folder.glob(".*/*.nut")), 60)
+
+
+def test_a_killed_worker_costs_nothing(moving, short, cluster, tmp_path):
+    videos, quiet, killed = (tmp_path / name for name in ("videos", "quiet", "killed"))
     put(moving, videos / "moving.mp4")
-    put(short, *(videos / f"{index}.mp4" for index in range(12)))
-    assert analyze.main([str(videos), "--out", str(tmp_path / "quiet"), "--workers", "2"]) == 0
+    put(short, *(videos / f"{index}.mp4" for index in range(6)))
+    assert analyse(videos, "--out", quiet) == 0
 
-    process = subprocess.Popen(
-        command(videos, "--out", tmp_path / "killed", "--workers", 2), stdout=subprocess.DEVNULL, text=True
-    )
-    killed = 0
-    while process.poll() is None:
-        time.sleep(2.5)
-        children = subprocess.run(["pgrep", "-P", str(process.pid)], capture_output=True, text=True).stdout.split()
-        workers = [pid for pid in children if "spawn_main" in command_line(pid)]
-        if killed < 4 and workers and any(names(tmp_path / "killed")):
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(int(workers[-1]), signal.SIGKILL)
-                killed += 1
-    assert process.returncode == 0
-    assert killed
-    assert names(tmp_path / "killed") == names(tmp_path / "quiet")
-    for name in names(tmp_path / "quiet"):
+    with ThreadPoolExecutor(1) as thread:
+        done = thread.submit(analyse, videos, "--out", killed, "--scheduler", cluster.scheduler.address)
+        wait_for_part(killed)
+        psutil.Process(cluster.cluster.workers[0].pid).kill()
+        assert not done.done()
+        assert done.result(timeout=120) == 0
+    assert names(killed) == names(quiet)
+    for name in names(quiet):
         if name.endswith(".csv"):
-            assert (tmp_path / "killed" / name).read_bytes() == (tmp_path / "quiet" / name).read_bytes()
+            assert (killed / name).read_bytes() == (quiet / name).read_bytes()
+    cluster.wait_for_workers(2)
 
 
 def test_the_last_step_can_be_done_again_wherever_it_was_killed(short, tmp_path, monkeypatch):
@@ -183,46 +198,32 @@ def test_the_last_step_can_be_done_again_wherever_it_was_killed(short, tmp_path,
         assert whole.setdefault("first", contents)["clip.csv"] == contents["clip.csv"]
 
 
-def command_line(pid):
-    try:
-        with open(f"/proc/{pid}/cmdline") as file:
-            return file.read()
-    except OSError:
-        return ""
-
-
 def test_an_interrupted_run_leaves_nothing_half_done_and_can_go_on(moving, tmp_path):
     put(moving, tmp_path / "clip.mp4")
-    process = subprocess.Popen(command(tmp_path, "--workers", 2), stdout=subprocess.DEVNULL, start_new_session=True)
-    end = time.monotonic() + 60
-    while not list(tmp_path.glob(".*/*")) and time.monotonic() < end:
-        time.sleep(0.05)
-    os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
+    with start(tmp_path, stdout=subprocess.DEVNULL) as process:
+        wait_for_part(tmp_path)
+        process.kill()
     assert [name for name in names(tmp_path) if not name.startswith(".")] == ["clip.mp4"]
-    assert analyze.main([str(tmp_path), "--workers", "2"]) == 0
-    assert names(tmp_path) == ["clip.csv", "clip.mp4", "clip.png", "clip_annotated.mp4"]
+    assert analyse(tmp_path, "--no-timeline") == 0
+    assert names(tmp_path) == ["clip.csv", "clip.mp4", "clip_annotated.mp4"]
 
 
-def test_ctrl_c_ends_with_a_line(moving, tmp_path):
+@pytest.mark.parametrize("options", [[], ["--workers", "1"]])
+def test_ctrl_c_ends_with_a_line(moving, tmp_path, options):
     put(moving, tmp_path / "clip.mp4")
-    process = subprocess.Popen(
-        command(tmp_path, "--workers", 1), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
-    )
-    end = time.monotonic() + 60
-    while not list(tmp_path.glob(".*/*")) and time.monotonic() < end:
-        time.sleep(0.05)
-    process.send_signal(signal.SIGINT)
-    _, errors = process.communicate(timeout=30)
+    with start(tmp_path, *options, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as process:
+        wait_for_part(tmp_path)
+        process.send_signal(signal.SIGINT)
+        _, errors = process.communicate(timeout=60)
     assert process.returncode == 130
     assert "Stopped. What is finished stays" in errors
     assert "Traceback" not in errors
 
 
-def test_a_broken_video_is_told_and_the_others_finish(short, tmp_path, capsys):
+def test_a_broken_video_is_named_and_the_others_finish(short, tmp_path, capsys, where):
     put(short, tmp_path / "a.mp4", tmp_path / "c.mp4")
     (tmp_path / "b.mp4").write_bytes(b"not a video")
-    assert analyze.main([str(tmp_path), "--no-video", "--no-timeline", "--workers", "1"]) == 1
+    assert analyse(tmp_path, "--no-video", "--no-timeline", *where) == 1
     assert names(tmp_path) == ["a.csv", "a.mp4", "b.mp4", "c.csv", "c.mp4"]
     captured = capsys.readouterr()
     assert "2 of 3 analysed" in captured.out
@@ -234,7 +235,7 @@ def test_a_folder_passes_over_its_own_outputs_and_alike_names_do_not_collide(sho
     put(short, videos / "a" / "clip.mp4", videos / "b" / "clip.mp4", videos / "b" / "clip.mov")
     put(picture, videos / "photo.png")
     for _ in range(2):
-        assert analyze.main([str(videos), "--out", str(videos / "out"), "--workers", "1"]) == 0
+        assert analyse(videos, "--out", videos / "out") == 0
         assert names(videos / "out") == [
             *("a/clip.csv", "a/clip.png", "a/clip_annotated.mp4"),
             *("b/clip.mov.csv", "b/clip.mov.png", "b/clip.mov_annotated.mp4"),
@@ -247,15 +248,15 @@ def test_a_folder_passes_over_its_own_outputs_and_alike_names_do_not_collide(sho
 def test_files_of_others_are_never_replaced(short, tmp_path, capsys):
     put(short, tmp_path / "clip.mp4")
     (tmp_path / "clip.csv").write_text("my,notes\n")
-    assert analyze.main([str(tmp_path / "clip.mp4"), "--force", "--workers", "1"]) == 1
+    assert analyse(tmp_path / "clip.mp4", "--force") == 1
     assert (tmp_path / "clip.csv").read_text() == "my,notes\n"
     assert "clip.csv is not from this program" in capsys.readouterr().err
     with pytest.raises(FileExistsError, match="not from this program"):
         analyze.analyze(tmp_path / "clip.mp4", out=tmp_path)
 
 
-def test_a_picture_is_a_row_for_each_face(picture, tmp_path):
-    assert analyze.main([str(picture), "--out", str(tmp_path), "--workers", "1"]) == 0
+def test_a_picture_is_a_row_for_each_face(picture, tmp_path, where):
+    assert analyse(picture, "--out", tmp_path, *where) == 0
     (row,) = table(tmp_path / "astronaut.csv")
     assert (row["video"], row["frame"], row["label"]) == ("astronaut.png", "0", "Happy")
     annotated = cv2.imread(str(tmp_path / "astronaut_annotated.jpg"))
@@ -263,7 +264,7 @@ def test_a_picture_is_a_row_for_each_face(picture, tmp_path):
 
 
 def test_a_sample_has_the_frames_and_times_of_the_whole(short, tmp_path):
-    assert analyze.main([str(short), "--out", str(tmp_path), "--every", "6", "--workers", "1"]) == 0
+    assert analyse(short, "--out", tmp_path, "--every", 6) == 0
     rows = table(tmp_path / "short.csv")
     assert [int(row["frame"]) for row in rows] == [0, 6, 12, 18]
     assert [float(row["time"]) for row in rows] == pytest.approx([0, 0.24, 0.48, 0.72])
@@ -271,7 +272,7 @@ def test_a_sample_has_the_frames_and_times_of_the_whole(short, tmp_path):
 
 def test_seldom_sampled_faces_are_not_lost(moving):
     rows = analyze.analyze(moving, every=50)  # a frame a second
-    assert [row["frame"] for row in rows] == list(range(0, 700, 50))
+    assert [row["frame"] for row in rows] == list(range(0, 400, 50))
 
 
 def test_from_python_nothing_is_written_unless_asked(short, tmp_path):
@@ -296,7 +297,7 @@ def test_from_python_nothing_is_written_unless_asked(short, tmp_path):
 def test_what_cannot_begin_ends_with_a_line(short, tmp_path, capsys, monkeypatch, arguments, message):
     monkeypatch.setattr("videos.cluster.CONNECT_TIMEOUT", 1)
     put(short, tmp_path / "clip.mp4")
-    assert analyze.main([each.format(clip=tmp_path / "clip.mp4") for each in arguments]) == 2
+    assert analyse(*(each.format(clip=tmp_path / "clip.mp4") for each in arguments)) == 2
     assert message in capsys.readouterr().err
 
 
@@ -304,36 +305,29 @@ def test_a_list_and_a_pattern_name_videos_too(short, tmp_path, monkeypatch):
     put(short, tmp_path / "one.mp4", tmp_path / "two.mp4", tmp_path / "three.mp4")
     (tmp_path / "list.txt").write_text("one.mp4\ntwo.mp4\n")
     monkeypatch.chdir(tmp_path)
-    options = ["--no-video", "--no-timeline", "--workers", "1"]
-    assert analyze.main(["@list.txt", *options]) == 0
+    options = ["--no-video", "--no-timeline"]
+    assert analyse("@list.txt", *options) == 0
     assert {name for name in names(tmp_path) if name.endswith(".csv")} == {"one.csv", "two.csv"}
-    assert analyze.main(["t*.mp4", *options]) == 0
+    assert analyse("t*.mp4", *options) == 0
     assert (tmp_path / "three.csv").exists()
 
 
-def test_another_cluster_does_the_same(moving, short, tmp_path):
+def test_another_cluster_does_the_same(moving, tmp_path):
     environment = {**os.environ, "PATH": f"{os.path.dirname(sys.executable)}{os.pathsep}{os.environ['PATH']}"}
-    processes = []
 
-    def launch(*arguments, until):
-        process = subprocess.Popen(
-            ["dask", *arguments], stderr=subprocess.PIPE, text=True, env=environment, cwd=tmp_path
-        )
-        processes.append(process)
-        for line in process.stderr:
-            if found := re.search(until, line):
-                threading.Thread(target=process.stderr.read, daemon=True).start()
-                return found[1]
-        raise AssertionError(f"dask {arguments} ended")
-
-    try:
-        address = launch("scheduler", "--host", "127.0.0.1", "--port", "0", "--no-dashboard", until=r"(tcp://\S+)")
-        for _ in range(2):
-            launch("worker", address, "--nthreads", "2", until=r"(Registered)")
-        assert analyze.main([str(moving), "--out", str(tmp_path / "far"), "--scheduler", address]) == 0
-    finally:
-        for process in reversed(processes):
+    @contextlib.contextmanager
+    def dask(kind, *arguments, until):
+        """A process of Dask's, started elsewhere; gives what `until` finds in its log."""
+        log = tmp_path / f"{kind}.log"
+        command = ["dask", kind, *arguments, "--no-dashboard"]
+        with open(log, "w") as file, subprocess.Popen(command, stderr=file, env=environment, cwd=tmp_path) as process:
+            yield wait_until(lambda: re.search(until, log.read_text()), 60)[1]
             process.terminate()
-            process.wait(20)
-    assert analyze.main([str(moving), "--out", str(tmp_path / "near"), "--workers", "2"]) == 0
+
+    with (
+        dask("scheduler", "--host", "127.0.0.1", "--port", "0", until=r"(tcp://\S+)") as address,
+        dask("worker", address, "--nthreads", "2", until=r"(Registered)"),
+    ):
+        assert analyse(moving, "--out", tmp_path / "far", "--scheduler", address, "--no-timeline") == 0
+    assert analyse(moving, "--out", tmp_path / "near", "--no-timeline", "--no-video") == 0
     assert (tmp_path / "far" / "moving.csv").read_bytes() == (tmp_path / "near" / "moving.csv").read_bytes()
