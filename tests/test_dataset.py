@@ -1,3 +1,5 @@
+"""FER2013 and FER+'s votes are read in each of their forms, and what is wrong with them is said in a line."""
+
 import csv
 
 import cv2
@@ -24,8 +26,8 @@ def write_csv(path, columns, rows):
     return path
 
 
-def write_folders(root, names, suffix=".png"):
-    """A picture for each of names, e.g. train/happy/1.png, whose pixels are all its position."""
+def write_folders(root, names):
+    """Write a picture for each name, such as train/happy/1.png; its pixels are its position in the list."""
     for value, name in enumerate(names):
         (root / name).parent.mkdir(parents=True, exist_ok=True)
         cv2.imwrite(str(root / name), np.full((48, 48), value, np.uint8))
@@ -43,7 +45,7 @@ def check_rows(dataset, splits):
 def test_fer2013_csv(tmp_path):
     path = write_csv(tmp_path / "fer2013.csv", ["emotion", "pixels", "Usage"], [(e, pixels(p), u) for e, u, p in ROWS])
     check_rows(load_dataset(path), [usage for _, usage, _ in ROWS])
-    check_rows(load_dataset(tmp_path), [usage for _, usage, _ in ROWS])  # the folder will do
+    check_rows(load_dataset(tmp_path), [usage for _, usage, _ in ROWS])  # its folder works too
 
 
 def test_icml_face_data_csv_has_spaces_in_its_columns(tmp_path):
@@ -67,7 +69,7 @@ def test_folders(tmp_path, suffix):
     assert dataset.images[:, 20, 20].tolist() == [0, 1, 2]
 
 
-def test_file_names_tell_the_two_test_splits_apart(tmp_path):
+def test_file_names_say_which_test_split_they_belong_to(tmp_path):
     write_folders(tmp_path, ["test/fear/PrivateTest_1.png", "test/fear/PublicTest_2.png", "train/fear/Training_3.png"])
     dataset = load_dataset(tmp_path)
     assert sorted(dataset.splits) == ["PrivateTest", "PublicTest", "Training"]
@@ -119,7 +121,7 @@ def test_picture_of_another_size(tmp_path):
         (["emotion", "pixels"], [3], "line 2: pixels are not 2304 numbers"),
     ],
 )
-def test_bad_csv_is_told_in_one_line(tmp_path, columns, row, message):
+def test_what_is_wrong_with_a_csv_is_said_in_one_line(tmp_path, columns, row, message):
     path = write_csv(tmp_path / "fer2013.csv", columns, [row])
     with pytest.raises(DatasetError, match=message) as error:
         load_dataset(path)
@@ -131,7 +133,7 @@ def test_csv_without_rows(tmp_path):
         load_dataset(write_csv(tmp_path / "fer2013.csv", ["emotion", "pixels"], []))
 
 
-def test_a_file_that_is_no_csv(tmp_path):
+def test_a_file_that_is_not_a_csv(tmp_path):
     (tmp_path / "fer2013.csv").write_bytes(bytes(range(256)) * 4)
     with pytest.raises(DatasetError, match=r"fer2013.csv"):
         load_dataset(tmp_path / "fer2013.csv")
@@ -146,7 +148,7 @@ def test_votes_find_their_faces_by_the_row_in_the_picture_names(tmp_path):
     assert votes.tolist() == [[3.0] * 10, list(range(10)), [0.0] * 10]
 
 
-def test_votes_of_fer_plus_itself_stand_in_the_order_of_fer2013_csv(tmp_path):
+def test_the_lines_of_fer_plus_are_in_the_order_of_fer2013_csv(tmp_path):
     path = write_csv(tmp_path / "fer2013.csv", ["emotion", "pixels", "Usage"], [(e, pixels(p), u) for e, u, p in ROWS])
     lines = [["Training", f"fer000000{row}.png", *[row] * 10] for row in range(4)]
     votes = load_votes(

@@ -1,3 +1,5 @@
+"""`pipenv run evaluate`, and the figures that it prints."""
+
 import re
 
 import cv2
@@ -10,7 +12,7 @@ from training.evaluate import accuracy, calibration_bins, calibration_error, fin
 
 @pytest.fixture
 def data(tmp_path, astronaut):
-    """A data set of one smiling face, labelled rightly twice and wrongly once."""
+    """A data set of one smiling face, three times: with the right label twice, with a wrong one once."""
     face = cv2.resize(astronaut[67:157, 180:270, 1], (48, 48))
     for place in ("happy/PublicTest_1.png", "happy/PublicTest_2.png", "sad/PublicTest_3.png"):
         (tmp_path / "test" / place).parent.mkdir(parents=True, exist_ok=True)
@@ -30,31 +32,31 @@ def test_command_prints_accuracy_over_all_and_by_expression(data, capsys):
     assert re.search(r"found by Haar: 100.0% .* accuracy 66.7% as found and cropped, 66.7% on the same", out)
 
 
-def test_a_split_that_is_not_there_is_told_in_one_line(data, capsys):
+def test_a_missing_split_is_named_in_one_line(data, capsys):
     assert evaluate.main([str(data), "--split", "PrivateTest"]) == 2
     assert capsys.readouterr().err == "The data set has no split PrivateTest; it has PublicTest.\n"
 
 
-def test_data_that_is_not_there_is_told_in_one_line(tmp_path, capsys):
+def test_missing_data_are_named_in_one_line(tmp_path, capsys):
     assert evaluate.main([str(tmp_path / "fer2013.csv")]) == 2
     assert "does not exist" in capsys.readouterr().err
 
 
-def test_accuracy_is_the_share_of_right_top_labels():
+def test_accuracy_is_the_share_of_top_labels_that_are_right():
     assert accuracy(np.eye(7)[[0, 1, 2, 3]], np.array([0, 1, 2, 6])) == 0.75
 
 
 def rows_with_confidence(*confidences):
-    """Probabilities whose top label is the first, with each of these confidences."""
+    """A row of probabilities for each confidence: that of the first label, which is the top one."""
     return np.array([[top] + [(1 - top) / 6] * 6 for top in confidences])
 
 
-def test_calibration_error_is_what_confidence_and_accuracy_differ_by():
+def test_calibration_error_is_the_difference_of_confidence_and_accuracy():
     probabilities = rows_with_confidence(*[0.75] * 4, *[0.5] * 2)
-    honest = np.array([0, 0, 0, 1, 0, 1])  # three of four, one of two
-    assert calibration_error(probabilities, honest) == pytest.approx(0)
-    boastful = np.array([1, 1, 1, 1, 1, 1])
-    assert calibration_error(probabilities, boastful) == pytest.approx((4 * 0.75 + 2 * 0.5) / 6)
+    as_confident = np.array([0, 0, 0, 1, 0, 1])  # three of four are right, and one of two
+    assert calibration_error(probabilities, as_confident) == pytest.approx(0)
+    all_wrong = np.array([1, 1, 1, 1, 1, 1])
+    assert calibration_error(probabilities, all_wrong) == pytest.approx((4 * 0.75 + 2 * 0.5) / 6)
 
 
 def test_calibration_bins_count_every_face_once():
@@ -64,17 +66,17 @@ def test_calibration_bins_count_every_face_once():
     assert bins[:, 0].sum() == 3
 
 
-def test_a_face_that_is_put_into_a_frame_is_cropped_as_it_was(astronaut):
+def test_a_face_in_a_frame_is_found_and_cropped_as_it_was(astronaut):
     face = cv2.resize(astronaut[67:157, 180:270, 1], (48, 48), interpolation=cv2.INTER_AREA)
     found, crops = find_and_crop(np.stack([face, np.full((48, 48), 90, np.uint8)]))
     assert found.tolist() == [True, False]
     assert np.corrcoef(crops[0].ravel(), face.ravel())[0, 1] > 0.8
 
 
-def test_a_tilted_face_is_shown_tilted(astronaut):
+def test_a_tilted_face_is_put_into_its_frame_tilted(astronaut):
     face = cv2.resize(astronaut[67:157, 180:270, 1], (48, 48), interpolation=cv2.INTER_AREA)
     found, _ = find_and_crop(face[np.newaxis], tilt=60)
-    assert not found.any()  # the cascade knows upright faces alone
+    assert not found.any()  # the cascade finds only upright faces
 
 
 def test_the_same_picture_is_a_near_duplicate_lighter_mirrored_or_stored_again(astronaut):
@@ -89,7 +91,7 @@ def test_the_same_picture_is_a_near_duplicate_lighter_mirrored_or_stored_again(a
     ]
 
 
-def test_what_near_duplicates_are_worth_is_told(tmp_path, astronaut, capsys):
+def test_accuracy_is_printed_with_and_without_near_duplicates(tmp_path, astronaut, capsys):
     face = cv2.resize(astronaut[67:157, 180:270, 1], (48, 48))
     other = cv2.resize(astronaut[300:390, 100:190, 1], (48, 48))
     for place, picture in {

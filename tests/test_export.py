@@ -1,4 +1,4 @@
-"""The app's pair is replaced by one that works, and by nothing else."""
+"""The app's pair of files is only replaced by a pair that works."""
 
 import json
 
@@ -28,7 +28,7 @@ def new(network, tmp_path_factory):
 
 @pytest.fixture
 def old(tmp_path):
-    """A folder with a pair to replace; its bytes tell whether it was."""
+    """A folder with a pair to replace."""
     folder = tmp_path / "old"
     folder.mkdir()
     for name in PAIR:
@@ -63,7 +63,7 @@ def test_pair_that_works_replaces_the_old(new, old):
     np.testing.assert_allclose(probabilities.sum(axis=1), 1, rtol=1e-5)
     assert sorted(path.name for path in old.iterdir()) == sorted(PAIR)
     np.testing.assert_allclose(try_pair(old, FACES), probabilities, rtol=1e-5)
-    assert all((new / name).exists() for name in PAIR)  # the run's own copy stays
+    assert all((new / name).exists() for name in PAIR)  # the run keeps its own copy
 
 
 def test_network_that_diverged_replaces_nothing(old, tmp_path):
