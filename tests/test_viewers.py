@@ -1,15 +1,15 @@
-import http.client
 import io
 import queue
 import socket
 import threading
-import time
 
 import pytest
 
 from camera import Shot
-from web.app import create_app
+from waiting import wait_until
+from web.app import close_app, create_app
 from web.viewers import Viewers
+from web_client import read_parts
 
 
 class Video:
@@ -38,51 +38,54 @@ def video():
     video.queue.put(None)
 
 
+class Connection:
+    """A viewer's end of a connection, and the thread that serves it."""
+
+    def __init__(self, viewers):
+        self.server_end, self._socket = socket.socketpair()
+        self.server_end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 14)
+        self._socket.settimeout(30)
+        self.stream = self._socket.makefile("rb")
+        body = viewers.serve(self.server_end)
+        assert next(body) == b"--frame\r\n"
+        self.thread = threading.Thread(target=lambda: list(body), daemon=True)
+        self.thread.start()
+
+    def close(self):
+        self.stream.close()
+        self._socket.close()
+
+
 @pytest.fixture
 def connect(video):
-    """A function that adds a viewer and gives the file that the viewer reads."""
-    viewers, ends = Viewers(video.shots), []
+    """A function that adds a viewer and gives its Connection."""
+    viewers, connections = Viewers(video.shots), []
 
     def add():
-        ours, theirs = socket.socketpair()
-        ours.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 14)
-        theirs.settimeout(10)
-        ends.extend((ours, theirs))
-        body = viewers.serve(ours)
-        assert next(body) == b"--frame\r\n"
-        thread = threading.Thread(target=lambda: list(body), daemon=True)
-        thread.start()
-        return theirs, thread
+        connections.append(Connection(viewers))
+        return connections[-1]
 
     add.viewers = viewers
     yield add
-    for end in ends:
-        end.close()
+    for connection in connections:
+        connection.close()
+        connection.server_end.close()
 
 
 def read_part(stream):
-    headers = http.client.parse_headers(stream)
-    body = stream.read(int(headers["Content-Length"]))
-    assert stream.read(11) == b"\r\n--frame\r\n"
+    [(headers, body)] = read_parts(stream)
     return float(headers["X-Timestamp"]), body
 
 
-def wait_until(condition, seconds=10):
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end
-        time.sleep(0.01)
-
-
 def test_everybody_gets_each_part(connect, video):
-    streams = [connect()[0].makefile("rb") for _ in range(3)]
+    streams = [connect().stream for _ in range(3)]
     for number in range(1, 6):
         video.show(number)
         assert [read_part(stream) for stream in streams] == [(number, bytes([number]) * 1000)] * 3
 
 
 def test_a_slow_viewer_gets_whole_parts_and_the_newest_next(connect, video):
-    slow, fast = connect()[0].makefile("rb"), connect()[0].makefile("rb")
+    slow, fast = connect().stream, connect().stream
     for number in range(1, 40):
         video.show(number, 300_000)
         assert read_part(fast)[0] == number
@@ -96,43 +99,43 @@ def test_a_slow_viewer_gets_whole_parts_and_the_newest_next(connect, video):
 
 
 def test_a_viewer_that_goes_is_forgotten_and_the_last_one_lets_the_video_rest(connect, video):
-    first, thread = connect()
-    second, _ = connect()
+    def fewer_than(count):
+        video.show(1)  # only a part that cannot be sent tells that a viewer has gone
+        return len(connect.viewers) < count
+
+    first, second = connect(), connect()
     wait_until(video.watched.is_set)
-    video.show(1)
     wait_until(lambda: len(connect.viewers) == 2)
     first.close()
-    for number in range(2, 5):
-        video.show(number)
-        time.sleep(0.05)
-    wait_until(lambda: len(connect.viewers) == 1)
-    thread.join(timeout=5)
-    assert not thread.is_alive()
+    wait_until(lambda: fewer_than(2))
+    first.thread.join(timeout=30)
+    assert not first.thread.is_alive()
     second.close()
-    while len(connect.viewers):
-        video.show(5)
-        time.sleep(0.05)
+    wait_until(lambda: fewer_than(1))
     video.show(6)
     wait_until(lambda: not video.watched.is_set())
-    stream = connect()[0].makefile("rb")  # and who comes then sees it again
+    later = connect()
     wait_until(video.watched.is_set)
     video.show(7)
-    while read_part(stream)[0] != 7:
+    while read_part(later.stream)[0] != 7:
         pass
 
 
 def test_closing_the_video_ends_everybody(connect, video):
-    _, thread = connect()
+    thread = connect().thread
     wait_until(video.watched.is_set)
     video.queue.put(None)
-    thread.join(timeout=5)
+    thread.join(timeout=30)
     assert not thread.is_alive()
 
 
 def test_another_server_sends_the_stream_itself(watch, clip):
-    response = create_app(watch(str(clip))).test_client().get("/video_feed", headers={"Host": "localhost"})
-    chunks = (chunk for _, chunk in zip(range(3), response.iter_encoded()))
+    app = create_app(watch(str(clip)))
+    response = app.test_client().get("/video_feed", headers={"Host": "localhost"})
+    chunks = response.iter_encoded()
     assert next(chunks) == b"--frame\r\n"
-    for chunk in chunks:
-        _, body = read_part(io.BytesIO(chunk))
+    for _ in range(2):
+        _, body = read_part(io.BytesIO(next(chunks)))
         assert body.startswith(b"\xff\xd8")
+    response.close()
+    close_app(app)
