@@ -1,5 +1,9 @@
 // Sends a request to the server. Returns the JSON of the answer, null where there is none, or throws an Error whose
 // message is a sentence to show.
+import { reasonOf } from "./answers.js";
+
+const complaints = new Set(); // places that say that the server is not responding
+
 export async function ask(path, method = "GET", body = undefined) {
   const options = { method };
   if (body instanceof Blob) {
@@ -12,12 +16,11 @@ export async function ask(path, method = "GET", body = undefined) {
   try {
     response = await fetch(path, options);
   } catch {
-    throw new Error("The server is not responding.");
+    throw Object.assign(new Error("The server is not responding."), { isUnreachable: true });
   }
   if (response.status === 204) return null;
-  const answer = await response.json().catch(() => ({}));
-  if (!response.ok) throw new Error(answer.error ?? `The server answered with error ${response.status}.`);
-  return answer;
+  if (!response.ok) throw new Error(await reasonOf(response));
+  return response.json().catch(() => ({}));
 }
 
 export const byId = (id) => document.getElementById(id);
@@ -25,4 +28,15 @@ export const byId = (id) => document.getElementById(id);
 export function say(place, text) {
   if (place.textContent !== text) place.textContent = text;
   place.hidden = !text;
+}
+
+// Says what an error of ask says. If the server was not responding, the sentence goes when it responds again.
+export function complain(place, error) {
+  say(place, error.message);
+  if (error.isUnreachable) complaints.add(place);
+}
+
+export function withdrawComplaints() {
+  for (const place of complaints) say(place, "");
+  complaints.clear();
 }

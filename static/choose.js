@@ -1,19 +1,20 @@
 // Chooses the live source for everyone: a camera of the server's machine, the demo, or a network camera's address.
-import { ask, byId, say } from "./ask.js";
+import { ask, byId, complain, say } from "./ask.js";
 
 const place = byId("sources");
 
 async function watch(source) {
   say(byId("choose-problem"), "");
   try {
-    showSources((await ask("/source", "POST", { source })).source);
+    showSources((await ask("source", "POST", { source })).source);
   } catch (error) {
-    say(byId("choose-problem"), error.message);
+    complain(byId("choose-problem"), error);
   }
 }
 
 export async function showSources(current) {
-  const { sources } = await ask("/sources").catch(() => ({ sources: [] }));
+  const { sources } = await ask("sources").catch(() => ({ sources: null }));
+  if (!sources) return; // the server does not answer, which the live view says
   const focused = document.activeElement?.dataset?.source;
   place.replaceChildren(
     ...sources.map((source) => {

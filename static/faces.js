@@ -22,6 +22,12 @@ export class Faces {
     this.nobody.hidden = faces.length > 0;
   }
 
+  // Shows no faces, and does not say that there are none either.
+  clear() {
+    this.show([]);
+    this.nobody.hidden = true;
+  }
+
   add(number) {
     const card = template.content.firstElementChild.cloneNode(true);
     card.style.setProperty("--face", colourOf(number));

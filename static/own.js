@@ -6,6 +6,8 @@ import { Faces } from "./faces.js";
 const WIDTH = 640; // pixels, of the frames that are sent
 const QUALITY = 0.8;
 const AGAIN_AFTER = 1000; // milliseconds after an error
+const FRAME_LONGEST = 3000; // milliseconds until a camera without a new frame is said to send none
+const RATE_OVER = 20; // frames
 const INSECURE = "Browsers allow the camera only on https pages and on localhost. Start the program with --certfile and "
   + "--keyfile, or connect through ssh; docs/page-and-remote.md says how.";
 const REASONS = {
@@ -13,55 +15,142 @@ const REASONS = {
   NotFoundError: "No camera found on this device.",
   NotReadableError: "Another program is using the camera.",
 };
+const OFF = "The camera is off.";
+const ALLOW = "Waiting for the camera. If the browser asks, allow it.";
+const UNPLUGGED = "The camera was unplugged. Plug it in, then start it again.";
+const MUTED = "The browser or the system has paused the camera. Turn it on again there.";
+const NO_FRAMES = "The camera sends no picture. If this lasts, unplug it and plug it in again.";
 const video = byId("own-video");
 const overlay = byId("own-boxes");
 const sent = document.createElement("canvas");
 const faces = new Faces(byId("own-faces"), byId("own-nobody"));
 const page = crypto.randomUUID?.() ?? String(Math.random());
-let camera = null;
+// From Start to Stop; what belongs to an earlier one comes too late and is ignored.
+// { camera: the MediaStream, or null until the browser allows it; isMuted }
+let session = null;
+let resumes = false; // whether it was on when the page was hidden
 
 function tell(text) {
-  byId("own-state").textContent = text;
+  if (byId("own-state").textContent !== text) byId("own-state").textContent = text;
 }
 
 async function start() {
   if (!navigator.mediaDevices) return tell(INSECURE);
+  const mine = { camera: null, isMuted: false };
+  session = mine;
+  tell(ALLOW);
   try {
-    camera = await navigator.mediaDevices.getUserMedia({ video: { width: { ideal: 1280 }, facingMode: "user" } });
+    const camera = await navigator.mediaDevices.getUserMedia({ video: { width: { ideal: 1280 }, facingMode: "user" } });
+    if (session !== mine) return turnOff(camera); // the view was left before the browser allowed it
+    use(mine, camera);
+    await video.play();
   } catch (error) {
-    return tell(REASONS[error.name] ?? `The camera can't be used: ${error.message}`);
+    if (session === mine) stop(REASONS[error.name] ?? `The camera can't be used: ${error.message}`);
+    return;
+  }
+  if (session === mine) sendFrames(mine);
+}
+
+function use(mine, camera) {
+  mine.camera = camera;
+  for (const track of camera.getTracks()) {
+    track.addEventListener("ended", () => explainEnd(mine));
+    track.addEventListener("mute", () => setMuted(mine, true));
+    track.addEventListener("unmute", () => setMuted(mine, false));
   }
   video.srcObject = camera;
-  await video.play();
-  byId("own-start").textContent = "Stop the camera";
-  byId("own-start").setAttribute("aria-pressed", "true");
-  send(camera);
+  showButton(true);
 }
 
-async function send(mine) {
-  const latest = [];
-  while (camera === mine) {
-    try {
-      const answer = await ask(`/api/frames/${page}`, "POST", await grab());
-      if (camera !== mine) return;
-      show(answer);
-      latest.push(performance.now());
-      if (latest.length > 20) latest.shift();
-      const rate = (1000 * (latest.length - 1)) / (latest.at(-1) - latest[0]);
-      tell(rate ? `Analysing ${rate.toFixed(0)} frames per second. Nothing is saved.` : "");
-    } catch (error) {
-      tell(error.message);
+function setMuted(mine, isMuted) {
+  mine.isMuted = isMuted;
+  if (session !== mine || !isMuted) return;
+  clear();
+  tell(MUTED);
+}
+
+function turnOff(camera) {
+  for (const track of camera?.getTracks() ?? []) track.stop();
+}
+
+function stop(reason = OFF) {
+  turnOff(session.camera);
+  session = video.srcObject = null;
+  clear();
+  showButton(false);
+  tell(reason);
+}
+
+// A camera ends when it is unplugged, and also when the browser is told not to allow it any more.
+async function explainEnd(mine) {
+  if (session !== mine) return;
+  stop(UNPLUGGED);
+  const permission = await navigator.permissions?.query({ name: "camera" }).catch(() => null);
+  if (permission?.state === "denied" && !session) tell(REASONS.NotAllowedError);
+}
+
+function showButton(isOn) {
+  byId("own-start").textContent = isOn ? "Stop the camera" : "Start the camera";
+  byId("own-start").setAttribute("aria-pressed", isOn);
+}
+
+function clear() {
+  overlay.width = overlay.width; // clears it
+  faces.clear();
+}
+
+async function sendFrames(mine) {
+  const latest = []; // when the latest frames were answered
+  while (session === mine) {
+    const problem = await sendFrame(mine);
+    if (session !== mine) return;
+    if (problem) {
+      latest.length = 0;
+      clear();
+      tell(problem);
       await new Promise((resolve) => setTimeout(resolve, AGAIN_AFTER));
+      continue;
     }
+    latest.push(performance.now());
+    if (latest.length > RATE_OVER) latest.shift();
+    const rate = (1000 * (latest.length - 1)) / (latest.at(-1) - latest[0]);
+    tell(rate ? `Analysing ${rate.toFixed(0)} frames per second. Nothing is saved.` : "");
   }
 }
 
-// Waits for the camera's next frame and returns it as a JPEG.
-async function grab() {
-  await new Promise((resolve) => {
-    if (video.requestVideoFrameCallback) video.requestVideoFrameCallback(resolve);
-    else requestAnimationFrame(resolve);
+// Sends the camera's next frame and shows what is found in it. Returns what is wrong, or null.
+async function sendFrame(mine) {
+  const isNew = await nextFrame();
+  if (session !== mine) return null;
+  if (mine.isMuted) return MUTED;
+  if (!isNew) return NO_FRAMES;
+  try {
+    const answer = await ask(`api/frames/${page}`, "POST", await grab());
+    if (mine.isMuted) return MUTED;
+    if (session === mine) showFaces(answer);
+    return null;
+  } catch (error) {
+    return error.message;
+  }
+}
+
+// Waits for the camera's next frame. Returns whether it came.
+function nextFrame() {
+  return new Promise((resolve) => {
+    const request = video.requestVideoFrameCallback?.(done) ?? requestAnimationFrame(done);
+    const timer = setTimeout(() => {
+      video.cancelVideoFrameCallback?.(request);
+      resolve(false);
+    }, FRAME_LONGEST);
+    function done() {
+      clearTimeout(timer);
+      resolve(video.videoWidth > 0);
+    }
   });
+}
+
+// The video's frame as a JPEG.
+function grab() {
   sent.width = Math.min(WIDTH, video.videoWidth);
   sent.height = Math.round((sent.width * video.videoHeight) / video.videoWidth);
   sent.getContext("2d").drawImage(video, 0, 0, sent.width, sent.height);
@@ -69,7 +158,7 @@ async function grab() {
 }
 
 // Shows the analysed frame itself, not the live video, so that the boxes fit it.
-function show({ size, faces: found }) {
+function showFaces({ size, faces: found }) {
   const mirrored = byId("own-mirror").checked;
   [overlay.width, overlay.height] = size;
   const context = overlay.getContext("2d");
@@ -81,22 +170,25 @@ function show({ size, faces: found }) {
   faces.show(found);
 }
 
-function stop() {
-  for (const track of camera?.getTracks() ?? []) track.stop();
-  camera = video.srcObject = null;
-  overlay.width = overlay.width; // clears it
-  faces.show([]);
-  byId("own-start").textContent = "Start the camera";
-  byId("own-start").setAttribute("aria-pressed", "false");
-  tell("The camera is off.");
-}
-
 export function open() {
   if (!window.isSecureContext) tell(INSECURE);
 }
 
 export function close() {
-  if (camera) stop();
+  resumes = false;
+  if (session) stop();
 }
 
-byId("own-start").addEventListener("click", () => (camera ? stop() : start()));
+export function hide() {
+  resumes = session !== null;
+  if (session) stop();
+}
+
+export function show() {
+  if (resumes) start();
+}
+
+byId("own-start").addEventListener("click", () => {
+  if (!session) start();
+  else if (session.camera) stop(); // else it is being started, and one press is enough for that
+});

@@ -4,10 +4,11 @@ import * as live from "./watch.js";
 import * as own from "./own.js";
 import "./uploads.js";
 
-const none = { open() {}, close() {} };
-const views = { live, own, files: none };
+const files = { open() {}, close() {}, hide() {}, show() {} };
+const views = { live, own, files };
 const tabs = [...document.querySelectorAll("[role=tab]")];
 let chosen = null;
+let isHidden = false;
 
 function choose(tab) {
   const name = tab.getAttribute("aria-controls");
@@ -34,11 +35,19 @@ for (const [index, tab] of tabs.entries()) {
   });
 }
 
-// While the browser tab is hidden, close its connections: browsers allow only about six per host.
-document.addEventListener("visibilitychange", () => {
-  if (chosen !== "live") return;
-  if (document.hidden) live.close();
-  else live.open();
-});
+// A page that nobody sees, since its tab is hidden or the browser keeps it for the Back button, uses nothing either.
+function setHidden(hidden) {
+  if (hidden === isHidden) return;
+  isHidden = hidden;
+  if (hidden) views[chosen].hide();
+  else views[chosen].show();
+}
 
 choose(tabs[0]);
+setHidden(document.hidden);
+document.addEventListener("visibilitychange", () => setHidden(document.hidden));
+window.addEventListener("pagehide", () => setHidden(true));
+window.addEventListener("pageshow", () => setHidden(document.hidden));
+
+// Until here a press would have done nothing.
+for (const control of document.querySelectorAll("button:disabled, fieldset:disabled")) control.disabled = false;

@@ -1,5 +1,5 @@
 // Records the live picture; there is one recording for everyone.
-import { ask, byId, say } from "./ask.js";
+import { ask, byId, complain, say } from "./ask.js";
 
 const NAMES = { "table.csv": "Table", "timeline.png": "Timeline", "video.mp4": "Annotated video" };
 const STATES = { finishing: "Drawing the timeline …", done: "Done.", none: "", failed: "" };
@@ -24,7 +24,7 @@ export function showRecording(recording) {
   byId("record-files").replaceChildren(
     ...recording.files.map((file) => {
       const link = document.createElement("a");
-      Object.assign(link, { className: "button", href: `/recording/${file}?download`, textContent: NAMES[file] });
+      Object.assign(link, { className: "button", href: `recording/${file}?download`, textContent: NAMES[file] });
       return link;
     }),
   );
@@ -33,9 +33,9 @@ export function showRecording(recording) {
 byId("record").addEventListener("click", async () => {
   const running = byId("record").getAttribute("aria-pressed") === "true";
   try {
-    if (running) showRecording(await ask("/recording", "DELETE"));
-    else showRecording(await ask("/recording", "POST", { video: byId("record-video").checked }));
+    if (running) showRecording(await ask("recording", "DELETE"));
+    else showRecording(await ask("recording", "POST", { video: byId("record-video").checked }));
   } catch (error) {
-    say(byId("record-problem"), error.message);
+    complain(byId("record-problem"), error);
   }
 });

@@ -40,7 +40,7 @@ async function lookAtPicture(upload) {
   tell(upload, "Analysing …");
   const form = new FormData();
   form.append("picture", upload.file);
-  const response = await fetch("/api/predict", { method: "POST", body: form }).catch(() => null);
+  const response = await fetch("api/predict", { method: "POST", body: form }).catch(() => null);
   if (!response) return tell(upload, "The server is not responding.");
   const answer = await response.json();
   if (!response.ok) return tell(upload, answer.error);
@@ -77,7 +77,7 @@ function send(upload) {
       if (request.status === 202) resolve(answer);
       else reject(new Error(answer.error));
     });
-    request.open("POST", `/videos?name=${encodeURIComponent(upload.file.name)}`);
+    request.open("POST", `videos?name=${encodeURIComponent(upload.file.name)}`);
     request.send(upload.file);
   });
 }
@@ -85,7 +85,7 @@ function send(upload) {
 async function sendVideo(upload) {
   const video = await send(upload);
   if (!video) return;
-  upload.address = `/videos/${video.id}`;
+  upload.address = `videos/${video.id}`;
   videos.add(upload.address);
   if (upload.removed) remove(upload);
   else follow(upload).catch((error) => tell(upload, error.message));

@@ -1,19 +1,41 @@
 // The live view: shows the picture, and its faces and state, which the server sends ten times a second.
-import { ask, byId, say } from "./ask.js";
+import { STOPPED } from "./answers.js";
+import { ask, byId, complain, say, withdrawComplaints } from "./ask.js";
 import { showSources } from "./choose.js";
 import { Faces } from "./faces.js";
+import { join, leave } from "./live_events.js";
+import * as picture from "./picture.js";
 import { showRecording } from "./record.js";
 import { Timeline } from "./timeline.js";
 
-const AGAIN_AFTER = 2000; // milliseconds
 const SPAN = 120; // seconds
-const picture = byId("picture");
+const ASK_EVERY = 2000; // milliseconds, while paused
 const faces = new Faces(byId("faces"), byId("nobody"));
 const timeline = new Timeline(byId("timeline"), byId("timeline-words"), SPAN);
-let events = null;
-let wanted = false;
-let paused = false;
-let begun = false; // whether the stream has been requested before; index.html itself requests it first
+let isOpen = false;
+let isPaused = false;
+let isGone = false; // whether the events have ended
+let asking = null; // the timer of the requests while paused
+
+function hear(message) {
+  if (message.event) {
+    const now = JSON.parse(message.event);
+    if (isGone) picture.renew();
+    setGone("");
+    show(now);
+    picture.check(now);
+  } else if (message.problem) {
+    setGone(message.problem);
+    clearFigures();
+    faces.clear();
+  } else if (message.picture) {
+    picture.showSingle(message.picture);
+  } else if (message.pictureProblem) {
+    say(byId("picture-problem"), message.pictureProblem);
+  } else {
+    picture.open(message.hasStream);
+  }
+}
 
 function show(now) {
   if (byId("source").textContent !== now.source) {
@@ -25,77 +47,95 @@ function show(now) {
   byId("fps").textContent = now.fps ? `${now.fps.toFixed(now.fps < 10 ? 1 : 0)} frames per second` : "";
   byId("delay").textContent = now.fps ? `${now.delay} ms behind` : "";
   byId("viewers").textContent = now.viewers === 1 ? "1 viewer" : `${now.viewers} viewers`;
-  say(byId("waiting"), now.waiting || "");
+  showState(now);
+  faces.show(now.faces);
+  if (now.problem) byId("nobody").hidden = true; // what the picture shows is not from the source
+  timeline.add(now.time, now.faces);
+}
+
+// Shows what does not belong to a frame, and so goes on while paused.
+function showState(now) {
   say(byId("problem"), now.problem ? `${now.problem} Trying again.` : "");
+  say(byId("fault"), now.fault ?? "");
+  say(byId("waiting"), now.waiting ?? "");
   for (const [name, value] of Object.entries(now.settings)) {
     byId("settings").elements[name].checked = value;
   }
   showRecording(now.recording);
-  faces.show(now.faces);
-  timeline.add(now.time, now.faces);
 }
 
-function setGone(gone) {
-  byId("stage").classList.toggle("gone", gone);
-  if (!gone) return;
+// sentence: why there are no events, or "" while there are.
+function setGone(sentence) {
+  if (isGone && !sentence) withdrawComplaints();
+  isGone = sentence !== "";
+  say(byId("gone"), sentence);
+  byId("stage").classList.toggle("gone", isGone && !isPaused);
+  if (isGone) for (const id of ["problem", "fault", "waiting"]) say(byId(id), "");
+}
+
+function clearFigures() {
   for (const id of ["fps", "delay", "viewers"]) byId(id).textContent = "";
-  say(byId("waiting"), "");
-  say(byId("problem"), "The server has stopped. Start it again and the picture comes back.");
-}
-
-function start() {
-  stop();
-  // A new address each time: with the old one, the browser would reuse the stream that ended.
-  if (begun) picture.src = `${picture.dataset.feed}?${Date.now()}`;
-  begun = true;
-  events = new EventSource("/events");
-  events.onmessage = (message) => {
-    setGone(false);
-    show(JSON.parse(message.data));
-  };
-  events.onerror = () => {
-    setGone(true);
-    stop();
-    setTimeout(() => { if (wanted && !paused && !events) start(); }, AGAIN_AFTER);
-  };
-}
-
-function stop() {
-  events?.close();
-  events = null;
 }
 
 export function open() {
-  wanted = true;
+  isOpen = true;
   showSources(byId("source").textContent);
-  if (!paused) start();
+  if (isPaused) lookWhilePaused();
+  else join(hear);
 }
 
 export function close() {
-  wanted = false;
-  for (const id of ["fps", "delay", "viewers"]) byId(id).textContent = "";
-  if (paused) return;
-  stop();
-  picture.removeAttribute("src");
+  isOpen = false;
+  clearFigures();
+  if (isPaused) return;
+  leave();
+  picture.close();
 }
 
+export { close as hide, open as show };
+
 byId("pause").addEventListener("click", () => {
-  paused = !paused;
-  byId("pause").setAttribute("aria-pressed", paused);
-  byId("pause").textContent = paused ? "Resume" : "Pause";
-  if (paused) {
-    stop();
-    picture.src = `${byId("snapshot").href}?${Date.now()}`;
+  isPaused = !isPaused;
+  byId("pause").setAttribute("aria-pressed", isPaused);
+  byId("pause").textContent = isPaused ? "Resume" : "Pause";
+  if (isPaused) {
+    leave();
+    picture.hold();
+    clearFigures();
+    lookWhilePaused();
   } else {
-    start();
+    clearTimeout(asking);
+    join(hear);
   }
 });
+
+// While paused, nobody sends the events; what they say besides the frame is asked for.
+async function lookWhilePaused() {
+  clearTimeout(asking);
+  if (!isOpen || !isPaused) return;
+  try {
+    const now = await ask("state");
+    if (!isPaused) return;
+    setGone("");
+    showState(now);
+  } catch (error) {
+    if (!isPaused) return;
+    setGone(error.isUnreachable ? STOPPED : error.message);
+  }
+  asking = setTimeout(lookWhilePaused, ASK_EVERY);
+}
 
 byId("full").addEventListener("click", () => {
   if (document.fullscreenElement) document.exitFullscreen();
   else byId("stage").requestFullscreen();
 });
 
-byId("settings").addEventListener("change", ({ target }) => {
-  ask("/settings", "POST", { [target.name]: target.checked }).catch((error) => say(byId("problem"), error.message));
+byId("settings").addEventListener("change", async ({ target }) => {
+  say(byId("settings-problem"), "");
+  try {
+    await ask("settings", "POST", { [target.name]: target.checked });
+  } catch (error) {
+    target.checked = !target.checked; // as it still is
+    complain(byId("settings-problem"), error);
+  }
 });
