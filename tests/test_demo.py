@@ -55,7 +55,7 @@ def test_the_network_sees_several_expressions_each_for_a_while(faces, model):
 @pytest.mark.parametrize("expression", range(len(make_demo.EXPRESSIONS)))
 def test_the_clip_is_what_the_script_draws(frames, expression):
     index = round((expression + 0.3) * make_demo.HOLD * make_demo.FPS)
-    # Averages over tiles of 8×8 pixels differ by up to 10 grey levels because of the codec. From those of the frame three
+    # Because of the codec, averages over tiles of 8×8 pixels differ by up to 10 grey levels. From those three frames
     # later they differ by 25 or more.
     drawn, read = (
         cv2.resize(frame, (80, 45), interpolation=cv2.INTER_AREA).astype(float)

@@ -54,8 +54,8 @@ def test_augmented_faces_differ_and_stay_faces():
 
 def test_without_strength_a_face_is_only_mirrored():
     smooth = np.add.outer(np.arange(48) * 2, np.arange(48)).astype(np.uint8)
-    for _ in range(8):
-        face = recipe.augment(smooth[np.newaxis], np.random.default_rng(_), strength=0.0)[0].astype(int)
+    for seed in range(8):
+        face = recipe.augment(smooth[np.newaxis], np.random.default_rng(seed), strength=0.0)[0].astype(int)
         assert min(np.abs(face - smooth).max(), np.abs(face - smooth[:, ::-1]).max()) <= 1
 
 
