@@ -1,7 +1,10 @@
+import itertools
 import os
 import shutil
 import subprocess
 import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import keras
@@ -10,11 +13,15 @@ import pytest
 
 from inference import cache as network_cache
 from inference import compiled, convert, terminal
-from model import FacialExpressionModel, ModelError, build_model, load_network
+from model import FacialExpressionModel, ModelError, load_network
 from paths import MODEL_JSON, MODEL_WEIGHTS, ROOT
-from training.export import write_pair
 
-LOAD = "import sys, model; model.FacialExpressionModel(); sys.exit('tensorflow' in sys.modules)"
+# Starts as main.py does. The exit status says whether a library was loaded that takes seconds.
+LOAD = """
+import sys, main, model
+model.FacialExpressionModel()
+sys.exit(bool({"keras", "matplotlib", "distributed", "tensorflow"} & set(sys.modules)))
+"""
 
 
 @pytest.fixture
@@ -33,30 +40,52 @@ def network():
 
 @pytest.fixture(scope="module")
 def forms(network, tmp_path_factory):
-    """The network in eight bits, in 32 for MNN, and in 32 for LiteRT: paths by what convert.compile_pair calls them."""
+    """The network in 32 bits for LiteRT and for MNN, as paths."""
     folder = tmp_path_factory.mktemp("forms")
-    eight, exact, plain = (folder / f"made{form}" for form in (".int8.tflite", ".exact.mnn", ".exact.tflite"))
-    convert.convert(network, eight, int8=True)
+    plain, exact = folder / "made.exact.tflite", folder / "made.exact.mnn"
     convert.convert(network, plain, int8=False)
     convert.convert_for_mnn(plain, exact)
-    return eight, exact, plain
+    return plain, exact
+
+
+@pytest.fixture(scope="module")
+def compiled_before(model):
+    """What `model` is compiled to, as a path."""
+    [path, *_] = (each for form in network_cache.FORMS for each in network_cache.cache_folder().glob(f"*{form}"))
+    return path
 
 
 @pytest.fixture
-def conversions(forms, monkeypatch):
+def conversions(compiled_before, monkeypatch):
     """A list that grows whenever something would be compiled; what is made was made before."""
     done = []
 
     def convert_again(model_json_file, model_weights_file, made):
         done.append(made)
-        return Path(shutil.copy(forms[0], f"{made}.int8.tflite")).name
+        return Path(shutil.copy(compiled_before, f"{made}{network_cache.form_of(compiled_before)}")).name
 
     monkeypatch.setattr(network_cache, "_convert", convert_again)
     return done
 
 
+@pytest.fixture
+def small():
+    """A small network of the usual inputs and outputs, with random weights."""
+    keras.utils.set_random_seed(3)
+    layers = keras.layers
+    return keras.Sequential(
+        [
+            keras.Input((48, 48, 1)),
+            layers.Rescaling(1 / 127.5, offset=-1),
+            layers.Conv2D(16, 5, strides=3, padding="same", activation="relu"),
+            layers.Flatten(),
+            layers.Dense(7, activation="softmax"),
+        ]
+    )
+
+
 def test_what_is_compiled_answers_as_keras_does(model, network):
-    patterns = convert.patterns()
+    patterns = convert.patterns()[:64]
     exact = network.predict_on_batch(patterns)
     assert np.abs(model.predict(patterns) - exact).mean() < 0.005
     assert model.note is None
@@ -65,29 +94,26 @@ def test_what_is_compiled_answers_as_keras_does(model, network):
 @pytest.mark.parametrize("many", [False, True])
 def test_mnn_answers_as_keras_does_for_any_number_of_faces(forms, network, many):
     pytest.importorskip("MNN")
-    opened, patterns = network_cache.open_compiled(forms[1], many), convert.patterns()
+    opened, patterns = network_cache.open_compiled(forms[1], many), convert.patterns()[:40]
+    exact = network.predict_on_batch(patterns)
     for count in (1, 5, 40):
-        exact = network.predict_on_batch(patterns[:count])
-        assert opened(patterns[:count]) == pytest.approx(exact, abs=1e-3)
+        assert opened(patterns[:count]) == pytest.approx(exact[:count], abs=1e-3)
 
 
 @pytest.mark.parametrize(
     ("eight_bits", "mnn", "form"),
     [(0.001, None, ".int8.tflite"), (0.01, 0.003, ".faster.mnn"), (0.01, 0.02, ".int8.tflite")],
 )
-def test_the_form_that_takes_the_least_is_kept(forms, network, tmp_path, monkeypatch, eight_bits, mnn, form):
+def test_the_form_that_takes_the_least_is_kept(small, tmp_path, monkeypatch, eight_bits, mnn, form):
     pytest.importorskip("MNN")
-    monkeypatch.setattr(convert, "load_network", lambda *files: network)
-    monkeypatch.setattr(
-        *(convert, "convert"), lambda network, path, int8: shutil.copy(forms[0] if int8 else forms[2], path)
-    )
+    monkeypatch.setattr(convert, "load_network", lambda *files: small)
     seconds = {compiled.LiteRTNetwork: eight_bits, compiled.MNNNetwork: mnn}
     monkeypatch.setattr(convert, "seconds_a_face", lambda network: seconds[type(network)])
     assert convert.compile_pair(MODEL_JSON, MODEL_WEIGHTS, tmp_path / "made") == tmp_path / f"made{form}"
     assert network_cache.FORMS[form] is None
 
 
-def test_a_later_start_needs_no_tensorflow_and_says_nothing(model):
+def test_a_later_start_loads_no_slow_library_and_says_nothing(model):
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
     done = subprocess.run([sys.executable, "-c", LOAD], cwd=ROOT, capture_output=True, env=environment)
     assert (done.returncode, done.stdout) == (0, b"")
@@ -106,10 +132,62 @@ def test_compiled_once_for_the_same_contents(cache, conversions, tmp_path):
         shutil.copy(name, tmp_path)
     FacialExpressionModel(tmp_path / MODEL_JSON.name, tmp_path / MODEL_WEIGHTS.name)
     assert len(conversions) == 1
-    (made,) = cache.glob("*.tflite")
+    (made,) = (each for form in network_cache.FORMS for each in cache.glob(f"*{form}"))
     made.write_bytes(made.read_bytes()[:1000])
-    FacialExpressionModel()  # a file cut short is made anew
+    FacialExpressionModel()  # a file that was cut short is made anew
     assert len(conversions) == 2
+
+
+def test_threads_that_start_at_once_compile_once(cache, conversions, monkeypatch):
+    open_cached, missed, calls = network_cache._open_cached, threading.Barrier(3), itertools.count()
+
+    def open_or_wait(*arguments):
+        found = open_cached(*arguments)
+        if next(calls) < 3:
+            missed.wait(30)  # until each thread has found the cache empty
+        return found
+
+    monkeypatch.setattr(network_cache, "_open_cached", open_or_wait)
+    with ThreadPoolExecutor(3) as threads:
+        models = list(threads.map(lambda _: FacialExpressionModel(), range(3)))
+    assert len(conversions) == 1
+    assert all(each.predict(np.zeros((1, 48, 48))).shape == (1, 7) for each in models)
+
+
+# Loads the network, but compiles it only when the other process, too, has found the cache empty.
+LOAD_TOGETHER = """
+import os, shutil, sys, time
+from pathlib import Path
+from inference import cache
+
+folder, compiled = Path(sys.argv[1]), sys.argv[2]
+open_cached = cache._open_cached
+
+def open_or_miss(*arguments):
+    found = open_cached(*arguments)
+    if found is None:
+        (folder / f"missed-{os.getpid()}").touch()
+        while len(list(folder.glob("missed-*"))) < 2:
+            time.sleep(0.01)
+    return found
+
+def convert(model_json_file, model_weights_file, made):
+    (folder / f"converted-{os.getpid()}").touch()
+    time.sleep(0.5)  # in which the other process would do the same
+    return Path(shutil.copy(compiled, f"{made}{cache.form_of(Path(compiled))}")).name
+
+cache._open_cached, cache._convert = open_or_miss, convert
+from model import FacialExpressionModel
+FacialExpressionModel()
+"""
+
+
+def test_processes_that_start_at_once_compile_once(cache, compiled_before, tmp_path):
+    command = [sys.executable, "-c", LOAD_TOGETHER, str(tmp_path), str(compiled_before)]
+    processes = [subprocess.Popen(command, cwd=ROOT) for _ in range(2)]
+    assert [process.wait(60) for process in processes] == [0, 0]
+    assert len(list(tmp_path.glob("missed-*"))) == 2
+    assert len(list(tmp_path.glob("converted-*"))) == 1
 
 
 def test_a_cache_that_cannot_be_written_is_no_error(conversions, tmp_path, monkeypatch):
@@ -129,32 +207,40 @@ def test_the_cache_keeps_only_the_latest_networks(cache, conversions):
     assert not (cache / "9.exact.tflite").exists()
 
 
-def test_a_network_that_eight_bits_would_change_runs_in_more(tmp_path):
-    keras.utils.set_random_seed(3)
-    network = build_model()
-    dense = next(layer for layer in network.layers if isinstance(layer, keras.layers.Dense))
-    # The last block's first map never answers, so its weights mean nothing; but in eight bits they drown the others.
-    norms = [layer for layer in network.layers if isinstance(layer, keras.layers.BatchNormalization)]
-    norms[3].gamma.assign(np.r_[0, np.ones(511)])
-    norms[3].beta.assign(np.r_[-1, np.zeros(511)])
+@pytest.fixture
+def in_this_process(monkeypatch):
+    """Networks are compiled in this process, which has TensorFlow already."""
+    monkeypatch.setattr(network_cache, "_convert", lambda *files: convert.compile_pair(*files).name)
+
+
+def test_a_network_that_eight_bits_would_change_runs_in_more(cache, small, tmp_path, in_this_process):
+    dense = small.layers[-1]
+    # The first map never answers, so the weights behind it mean nothing; but in eight bits they drown the others.
+    kernel, bias = small.layers[1].get_weights()
+    kernel[..., 0], bias[0] = 0, -1
+    small.layers[1].set_weights([kernel, bias])
     kernel, bias = dense.get_weights()
-    kernel[::512] = 1000
+    kernel[::16] = 1000
     dense.set_weights([kernel, bias])
-    last_kernel, last_bias = network.layers[-1].get_weights()
-    network.layers[-1].set_weights([10 * last_kernel, last_bias])  # so that answers differ from face to face
-    write_pair(network, tmp_path)
-    model = FacialExpressionModel(tmp_path / MODEL_JSON.name, tmp_path / MODEL_WEIGHTS.name)
+    pair = tmp_path / MODEL_JSON.name, tmp_path / MODEL_WEIGHTS.name
+    pair[0].write_text(small.to_json())
+    small.save(pair[1], include_optimizer=False)
+    model = FacialExpressionModel(*pair)
     assert "eight bits" in model.note
-    assert FacialExpressionModel(tmp_path / MODEL_JSON.name, tmp_path / MODEL_WEIGHTS.name).note  # from the cache, too
+    assert FacialExpressionModel(*pair).note  # from the cache, too
     patterns = convert.patterns()
-    assert model.predict(patterns) == pytest.approx(network.predict_on_batch(patterns), abs=1e-3)
+    exact = small.predict_on_batch(patterns)
+    assert np.ptp(exact, axis=0).max() > 0.1  # the answers differ from face to face
+    assert model.predict(patterns) == pytest.approx(exact, abs=1e-3)
 
 
-def test_damaged_files_are_told_by_name(cache, tmp_path):
-    (tmp_path / MODEL_JSON.name).write_text("{}")
-    shutil.copy(MODEL_WEIGHTS, tmp_path)
+def test_what_is_wrong_with_the_files_is_passed_on_by_the_process_that_compiles(cache, tmp_path, monkeypatch):
+    answer = """print('a greeting'); print('{"error": "model.json is damaged. Restore it with git checkout."}')"""
+    (tmp_path / "converter.py").write_text(answer)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    monkeypatch.setattr(network_cache, "CONVERTER", "converter")
     with pytest.raises(ModelError, match="model.json .*git checkout"):
-        FacialExpressionModel(tmp_path / MODEL_JSON.name, tmp_path / MODEL_WEIGHTS.name)
+        FacialExpressionModel()
 
 
 def test_where_nothing_can_be_compiled_keras_classifies(cache, monkeypatch):
