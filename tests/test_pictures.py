@@ -1,19 +1,17 @@
-import http.client
 import io
-import json
 import random
 import struct
 import zlib
-from urllib.parse import urlsplit
 
-import cv2
 import numpy as np
 import pytest
 from PIL import Image
 
+from vision.opencv import cv2
 from web import pictures
 from web.errors import RequestError
-from web.pictures import decode_picture
+from web.pictures import read_picture
+from web_client import ask
 
 
 def encoded(image, suffix=".jpg"):
@@ -23,13 +21,11 @@ def encoded(image, suffix=".jpg"):
 @pytest.fixture
 def post(serve, clip):
     """A function that posts a body to /api/predict and gives status and JSON."""
-    netloc = urlsplit(serve(str(clip))).netloc
+    address = serve(str(clip))
 
     def send(content, mimetype="image/jpeg"):
-        connection = http.client.HTTPConnection(netloc, timeout=20)
-        connection.request("POST", "/api/predict", content, {"Content-Type": mimetype})
-        response = connection.getresponse()
-        return response.status, json.load(response)
+        answer = ask(address, "/api/predict", "POST", content, Content_Type=mimetype)
+        return answer.status, answer.json()
 
     return send
 
@@ -63,15 +59,15 @@ def test_several_pictures_come_in_a_form(post, astronaut):
 def test_a_large_picture_is_searched_smaller_and_its_boxes_fit_it(post, astronaut):
     _, small = post(encoded(astronaut))
     _, large = post(encoded(cv2.resize(astronaut, None, fx=5, fy=5)))
-    small_box, large_box = (answer["images"][0]["faces"][0]["box"] for answer in (small, large))
-    assert np.abs(np.array(large_box) / 5 - small_box).max() < 15
+    [small_box], large_boxes = ([face["box"] for face in answer["images"][0]["faces"]] for answer in (small, large))
+    assert min(np.abs(np.array(box) / 5 - small_box).max() for box in large_boxes) < 15
 
 
 def test_a_phone_picture_is_turned_upright(astronaut):
     stream, exif = io.BytesIO(), Image.Exif()
     exif[0x0112] = 6  # to be turned clockwise
     Image.fromarray(cv2.rotate(astronaut, cv2.ROTATE_90_COUNTERCLOCKWISE)).save(stream, "PNG", exif=exif)
-    assert np.abs(decode_picture(stream.getvalue())[:, :, ::-1].astype(int) - astronaut).mean() < 1
+    assert np.abs(read_picture(stream.getvalue())[:, :, ::-1].astype(int) - astronaut).mean() < 1
 
 
 def bomb(side):
@@ -91,7 +87,7 @@ def bomb(side):
         (b"", "image/png", 415, "can't be read as a picture"),
         (b"hello", "text/plain", 400, "Send a picture"),
         (bomb(8000), "image/png", 413, "8000×8000 pixels"),
-        (bomb(60_000), "image/png", 413, "million"),
+        (bomb(60_000), "image/png", 413, "pixels"),
         (b"<svg xmlns='http://www.w3.org/2000/svg'/>", "image/svg+xml", 415, "can't be read as a picture"),
     ],
 )
@@ -120,7 +116,7 @@ def test_damaged_pictures_are_refused_or_read_but_never_fail(astronaut):
         if rng.random() < 0.3:
             del content[rng.randrange(len(content)) :]
         try:
-            outcomes.add(decode_picture(bytes(content)).ndim)
+            outcomes.add(read_picture(bytes(content)).ndim)
         except RequestError as error:
             outcomes.add(error.status)
     assert outcomes <= {3, 413, 415}

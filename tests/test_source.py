@@ -1,10 +1,10 @@
 import time
 
-import cv2
 import numpy as np
 import pytest
 
 from conftest import CLIP_FRAMES, CLIP_RATE
+from vision.opencv import cv2
 from vision.source import SourceError, check_source, parse_source, read_frames, source_name
 
 
@@ -33,28 +33,28 @@ def test_a_source_as_people_write_it(text, source, name):
 
 
 def test_a_clip_plays_at_its_own_speed_and_starts_again(clip):
-    seconds = 3 * CLIP_FRAMES / CLIP_RATE
-    frames = list(read_frames(str(clip), for_seconds(seconds)))
-    assert 0.8 * seconds * CLIP_RATE <= len(frames) <= seconds * CLIP_RATE + 2
-    assert frames[0].shape == (240, 320, 3)
+    frames, count = read_frames(str(clip), always), round(1.5 * CLIP_FRAMES)
+    first, started = next(frames), time.monotonic()
+    assert first.shape == (240, 320, 3)
+    again = [index for index in range(1, count) if np.abs(next(frames).astype(int) - first).mean() < 0.5]
+    assert again  # on a busy machine not exactly after CLIP_FRAMES, since late frames are skipped
+    assert time.monotonic() - started > 0.8 * again[-1] / CLIP_RATE
+    frames.close()
 
 
 def test_a_slow_reader_skips_frames_and_does_not_slow_the_clip(clip):
-    started, steps = time.monotonic(), 0
-    first = None
-    for frame in read_frames(str(clip), for_seconds(2 * CLIP_FRAMES / CLIP_RATE)):
-        if first is None:
-            first = frame
-        elif np.abs(frame.astype(int) - first).mean() < 0.5:
-            break  # the clip has started again
-        steps += 1
-        time.sleep(0.15)
-    assert steps < CLIP_FRAMES / 2
-    assert time.monotonic() - started < 2 * CLIP_FRAMES / CLIP_RATE
+    frames = read_frames(str(clip), always)
+    first, started = next(frames), time.monotonic()
+    distances = [0.0]  # from the first frame, which grow as her face moves
+    while distances == sorted(distances):  # until the clip starts again
+        time.sleep(0.15)  # in which almost four frames would be shown
+        distances.append(np.abs(next(frames).astype(int) - first).mean())
+    assert len(distances) < (time.monotonic() - started) * CLIP_RATE / 2
+    frames.close()
 
 
 def test_a_picture_comes_once(picture):
-    (image,) = read_frames(str(picture), for_seconds(0.5))
+    (image,) = read_frames(str(picture), for_seconds(0.1))
     assert image.shape == (512, 512, 3)
 
 
@@ -102,6 +102,5 @@ def test_a_network_camera_that_is_not_there_is_named_without_its_password():
 
 
 def test_a_file_is_let_go_when_nobody_wants_it(clip):
-    started = time.monotonic()
-    assert len(list(read_frames(str(clip), for_seconds(0.3)))) < CLIP_FRAMES / 2
-    assert time.monotonic() - started < 1
+    wanted = iter([True] * 8)
+    assert len(list(read_frames(str(clip), lambda: next(wanted, False)))) < 8
