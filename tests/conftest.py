@@ -8,7 +8,6 @@ import threading
 from fractions import Fraction
 
 import av
-import cv2
 import numpy as np
 import pytest
 import skimage.data
@@ -18,6 +17,7 @@ from camera import VideoCamera
 from model import FacialExpressionModel
 from paths import CASCADE, DEMO, MODEL_JSON, MODEL_WEIGHTS, PYPROJECT, ROOT
 from program import Program
+from vision.opencv import cv2
 from web.app import close_app, create_app
 from web.server import create_server, listen
 

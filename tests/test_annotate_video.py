@@ -1,9 +1,9 @@
-import cv2
 import numpy as np
 import pytest
 
 from videos.annotate_video import LONGEST_PAUSE, annotate_video
 from vision.faces import FaceDetector, overlaps
+from vision.opencv import cv2
 
 SIZE = (640, 360)
 

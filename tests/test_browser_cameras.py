@@ -1,9 +1,9 @@
 import threading
 
-import cv2
 import numpy as np
 import pytest
 
+from vision.opencv import cv2
 from web import browser_cameras
 from web.browser_cameras import BrowserCameras
 from web.errors import RequestError

@@ -1,10 +1,10 @@
-import cv2
 import numpy as np
 import pytest
 
 from vision.draw import draw_faces, draw_on_planes
 from vision.expressions import EMOTIONS
 from vision.faces import Face
+from vision.opencv import cv2
 
 HAPPY, SAD = EMOTIONS.index("Happy"), EMOTIONS.index("Sad")
 

@@ -1,7 +1,7 @@
-import cv2
 import numpy as np
 
 from vision.faces import FaceDetector, FaceFollower, halvings, overlaps
+from vision.opencv import cv2
 
 
 def test_a_real_face_is_found_where_it_is(astronaut):
