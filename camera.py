@@ -37,6 +37,7 @@ SEARCH_SHARE = 0.5  # of one processor core that these searches may take
 SEARCH_AT_ONCE = 0.22  # seconds since the last frame, after which there is time to search the next before it is shown
 RATE_OVER = 2.0  # seconds over which the frame rate is taken
 FAULT_PAUSE, FAULT_TOLD = 0.1, 10.0  # seconds until work goes on after an unforeseen error, and that it is told
+LATE = "No picture has come for some time."
 PREPARING = "The network is being prepared for this machine. This happens once; labels appear in a few seconds."
 BLANK: np.ndarray = np.zeros((360, 640, 3), np.uint8)
 
@@ -111,6 +112,7 @@ class VideoCamera:
         self._found: _Search | None = None  # what the last search found
         self._problem: str | None = None  # why there is no frame, in a sentence
         self._fault: tuple[float, str] | None = None  # when something failed that nobody foresaw, and a sentence
+        self._late = False  # whether the next frame is later than it can be with this source
         self._retry = RETRY_FIRST  # seconds until a lost source is opened again
         self._shot: Shot | None = None
         self._shot_count = 0
@@ -119,6 +121,7 @@ class VideoCamera:
         self._given = 0  # number of the shot that get_frame() gave last
         # For the annotating thread:
         self._annotated_source: Source | None = None
+        self._is_still = self._is_played = False  # whether it is a picture, or a file that is played
         self._annotator: LiveAnnotator | None = None  # None until the source has given a frame
         self._seen, self._seen_at = BLANK, 0.0  # the latest frame, and when it was annotated, time.monotonic()
 
@@ -164,7 +167,7 @@ class VideoCamera:
             return {
                 "source": source_name(self.source),
                 "fps": round(rate, 1),
-                "problem": self._problem,
+                "problem": self._problem or (LATE if self._late else None),
                 "fault": self.fault(),
                 "waiting": None if self._ready_model() else PREPARING,
                 "settings": self.settings,
@@ -300,15 +303,17 @@ class VideoCamera:
             captured, self._captured = self._captured, None
             if self._annotated_source is not self.source:
                 self._annotated_source, self._annotator = self.source, None
+                self._is_still, self._is_played = is_picture(self.source), is_played(self.source)
                 self._seen, self._seen_at = BLANK, time.monotonic()
         if captured is None:
-            if self._wanted() and self._is_late():
+            self._late = self._wanted() and self._is_late()
+            if self._late:
                 self._publish(time.time(), message_card(self._seen, self._message()), is_card=True)
             return
-        image = captured.image
+        self._late, image = False, captured.image
         if self.settings["mirror"]:
             image = cv2.flip(image, 1)  # before anything is drawn: text is never mirrored
-        if is_picture(self.source):
+        if self._is_still:
             self._still_frame = captured
             self._seen = image
             self._annotate_still(captured.timestamp, image.copy())
@@ -320,8 +325,8 @@ class VideoCamera:
         """Whether the next frame is later than it can be with this source."""
         waited = time.monotonic() - self._seen_at
         if self._problem or self._annotator is None:  # there is a reason, or the source is being opened
-            return waited > CARD_AFTER and not (is_picture(self.source) and not self._problem)
-        if is_played(self.source):
+            return waited > CARD_AFTER and not (self._is_still and not self._problem)
+        if self._is_played:
             return False
         gaps = list(self._gaps)
         return waited > (max(CARD_AFTER, CARD_AFTER_GAPS * max(gaps)) if gaps else CARD_AFTER_FIRST)

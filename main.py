@@ -17,6 +17,7 @@ from version import VERSION
 from vision.source import Source, SourceError, check_source, parse_source
 from web.access import EVERYWHERE, OWN_NAMES, is_loopback, names_of
 from web.app import close_app, create_app
+from web.memory import share_memory_between_threads
 from web.server import HOST, PORT, CertificateError, create_server, listen, load_certificate
 
 MODEL_WAIT = 0.5  # seconds; a model that takes longer is being compiled, and frames are shown meanwhile
@@ -78,6 +79,7 @@ def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
 def main(arguments: list[str] | None = None) -> int:
     """Serve until interrupted. Returns the exit status."""
     options = parse_arguments(arguments)
+    share_memory_between_threads()
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends like Ctrl-C
     signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell may have started this with Ctrl-C ignored
     try:

@@ -9,7 +9,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from benchmarks import detection, serving, speed
+from benchmarks import abuse, detection, serving, speed
 from benchmarks.figures import measure
 from model import FacialExpressionModel
 from paths import DEMO
@@ -21,8 +21,13 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("clips", nargs="*", type=Path, default=[DEMO], help="videos (default: the demo)")
     parser.add_argument("--faces", type=Path, help="FER2013, to compare the compiled network on PublicTest")
     parser.add_argument("--seconds", type=int, default=60, help="of each load test (default: %(default)s)")
-    parser.add_argument("--minutes", type=int, default=10, help="of viewers coming and going (default: %(default)s)")
+    parser.add_argument(
+        "--minutes", type=float, default=10, help="of viewers coming and going, or of abuse (default: %(default)s)"
+    )
+    parser.add_argument("--abuse", action="store_true", help="only what cameras, pages and uploads do to the app")
     options = parser.parse_args(arguments)
+    if options.abuse:
+        return measure({"Abuse": lambda: abuse.abuse(options.clips[0], options.minutes)}, "results_abuse")
     clip, model = options.clips[0], FacialExpressionModel()
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)

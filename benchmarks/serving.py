@@ -28,7 +28,7 @@ FRESH = 0.3  # seconds: a frame that left its source more recently is a new one
 class App:
     """The app in a process of its own: `with App(source) as app`. At the end, the process is killed."""
 
-    def __init__(self, source: Path, port: int = 0, cache: Path | None = None) -> None:
+    def __init__(self, source: Path | str, port: int = 0, cache: Path | None = None) -> None:
         """port: to listen on; 0 for any that is free. cache: a folder to use as the user's cache folder."""
         environment = {**os.environ, **({"XDG_CACHE_HOME": str(cache)} if cache else {})}
         command = [sys.executable, str(ROOT / "main.py"), str(source), "--no-browser", "--port", str(port)]

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from mjpeg_camera import MjpegCamera, every, shots_for
+from benchmarks.cameras import MjpegCamera, every
 from vision.addresses import host_of, is_address, show_address, to_ffmpeg
 from vision.annotate import LiveAnnotator
 from vision.source import SourceError, check_source, is_picture, read_frames, source_name
@@ -31,6 +31,16 @@ def noisy(image, seed):
     """The image as a camera would give it again, so that no two frames are the same."""
     noise = np.random.default_rng(seed).integers(-3, 4, image.shape)
     return np.clip(image.astype(int) + noise, 0, 255).astype(np.uint8)
+
+
+def shots_for(video, seconds):
+    """The distinct shots that a VideoCamera gives in so many seconds."""
+    end, shots = time.monotonic() + seconds, {}
+    for shot in video.shots():
+        shots[shot.number] = shot
+        if time.monotonic() > end:
+            return list(shots.values())
+    raise AssertionError("the camera is closed")
 
 
 def test_a_camera_may_come_back_smaller(watch, astronaut):
@@ -114,9 +124,11 @@ def test_a_camera_that_stops_sending_says_so(watch, astronaut):
         yield 60, None
 
     with MjpegCamera(frames) as camera:
-        shots = watch(camera.address).shots()
+        video = watch(camera.address)
+        shots = video.shots()
         wait_until(lambda: next(shots).faces)
         wait_until(lambda: next(shots).is_card, 5)
+        assert "No picture has come" in video.state()["problem"]
 
 
 def test_a_single_picture_is_waited_for_while_the_camera_opens(watch, astronaut):

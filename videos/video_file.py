@@ -116,7 +116,7 @@ def scan(path: str | Path) -> Recording:
     segments: tuple[Segment, ...] = (Segment(0, None, None),)
     moments, start = None, timestamps[0] if timestamps else 0
     if "avi" in kind and timestamps:  # it counts moments at which the frame before stays, too
-        missing = max(0, missing - (timestamps[-1] - start + 1 - len(shown)))
+        missing = max(0, missing - (timestamps[-1] + 1 - len(shown)))
     if "avi" in kind and reorders and len(timestamps) == len(shown):  # the times are those of the order of decoding
         moments = tuple(float((timestamp - start) * time_base) for timestamp in timestamps)
     elif len(timestamps) == len(shown) and not again:

@@ -13,6 +13,7 @@ from av.video.reformatter import ColorRange, Colorspace
 from vision.opencv import cv2
 
 FULL_RANGE = 255 / 219, -16 * 255 / 219  # what brightness times the first plus the second is, from 0 to 255
+# Conversions take one thread (threads=1): FFmpeg would start new ones for each frame.
 Orientation = tuple[int, int, int, int]  # see orientation
 UPRIGHT: Orientation = (1, 0, 0, 1)
 USUAL_RATE = Fraction(25)  # frames a second, where a file does not say
@@ -119,7 +120,7 @@ def colour(frame: av.VideoFrame, aspect: Fraction | None = None) -> np.ndarray:
     even = frame.width % 2 == frame.height % 2 == 0
     if even and frame.format.name == "yuv420p" and frame.color_range != ColorRange.JPEG:  # OpenCV is faster
         return _upright(cv2.cvtColor(frame.to_ndarray(), cv2.COLOR_YUV2BGR_I420), orientation(frame), aspect)
-    return _upright(frame.to_ndarray(format="bgr24"), orientation(frame), aspect)
+    return _upright(frame.to_ndarray(format="bgr24", threads=1), orientation(frame), aspect)
 
 
 def grey(frame: av.VideoFrame, shape: Shape) -> np.ndarray:
@@ -160,9 +161,11 @@ def _as_yuv420(frame: av.VideoFrame) -> av.VideoFrame:
     if frame.format.name in ("yuv420p", "yuvj420p"):
         return frame
     if _is_rgb(frame):
-        return frame.reformat(format="yuv420p", dst_colorspace=Colorspace.ITU709, dst_color_range=ColorRange.MPEG)
+        return frame.reformat(
+            format="yuv420p", dst_colorspace=Colorspace.ITU709, dst_color_range=ColorRange.MPEG, threads=1
+        )
     kept = ColorRange(colours_of(frame).range)
-    return frame.reformat(format="yuv420p", src_color_range=kept, dst_color_range=kept)
+    return frame.reformat(format="yuv420p", src_color_range=kept, dst_color_range=kept, threads=1)
 
 
 def _plane(frame: av.VideoFrame, index: int) -> np.ndarray:
