@@ -4,32 +4,40 @@ From Python: `analyze("clip.mp4")` returns the table's rows.
 """
 
 import argparse
-import glob
+import io
+import logging
 import os
 import signal
 import sys
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from distributed import KilledWorker
 from tqdm import tqdm
 
 from model import FacialExpressionModel, ModelError
 from version import VERSION
-from videos.cluster import connected, run
+from videos.cluster import ClusterError, connected, run
+from videos.inputs import Inputs, expand_lists, find_inputs
 from videos.job import Done, Job
-from videos.outputs import clear, foreign_output, is_finished, made_here
+from videos.names import in_one_line, readable, shortened
+from videos.outputs import LONGEST_ENDING, clear, foreign_output, is_finished, is_outdated
+from videos.reasons import explain
 from videos.steps import do
-from videos.table import WRITERS, to_rows
-from videos.video_file import VIDEO_SUFFIXES, seconds_of
-from vision.pictures import SUFFIXES as PICTURE_SUFFIXES
+from videos.table import to_rows
+from videos.video_file import seconds_of
 from vision.source import SourceError
 
+FORMATS = ("csv", "parquet")  # of tables
+# Names that differ by nothing else than capitals are one on most disks of Windows and of a Mac.
+AS_FILE_NAME = str.casefold if sys.platform in ("win32", "darwin") else str
 # Seconds of video that this process analyses in the time in which a cluster starts; a picture counts as one second.
 WITHOUT_CLUSTER = 30
+log = logging.getLogger(__name__)
 BAR = "{percentage:3.0f} %|{bar}| {elapsed}, {remaining} left{postfix}"
 
 
@@ -42,48 +50,16 @@ def analyze(path: str | Path, out: str | Path | None = None, every: int = 1) -> 
     of another origin would be replaced.
     """
     path = Path(path)
+    if not os.path.exists(path):
+        raise SourceError(f"{path} does not exist.")
     if out is None:
-        job = Job(path, path.name, "", False, None, False, every)
+        job = Job(path, readable(path.name), "", False, None, False, every)
     else:
         [job] = plan([path], path.parent, Path(out), every)
         if foreign := foreign_output(job):
             raise FileExistsError(f"{foreign} exists, and is not from this program; choose another folder.")
     _, found = do(job)
     return list(to_rows(found, job.name))
-
-
-def find_inputs(arguments: Sequence[str]) -> tuple[list[Path], Path]:
-    """The paths of the videos and pictures that are meant, each once, and the folder from which their names begin.
-
-    arguments: files, folders, which are searched, and patterns such as "clips/*.mp4". Outputs of an earlier run are
-    passed over. Raises SourceError.
-    """
-    found: dict[Path, None] = {}
-    for argument in arguments:
-        path = Path(argument)
-        if path.is_dir():
-            inside = (each for each in sorted(path.rglob("*")) if not _is_hidden(each.relative_to(path)))
-            found |= dict.fromkeys(each for each in inside if _is_input(each))
-        elif path.exists():
-            found[path] = None
-        elif matches := [Path(match) for match in sorted(glob.glob(argument, recursive=True))]:
-            found |= dict.fromkeys(each for each in matches if _is_input(each))
-        else:
-            raise SourceError(f"{argument} does not exist.")
-    if len(arguments) == 1 and Path(arguments[0]).is_dir():
-        return list(found), Path(arguments[0])
-    return list(found), Path(os.path.commonpath([each.parent.absolute() for each in found])) if found else Path()
-
-
-def _is_hidden(path: Path) -> bool:
-    return any(part.startswith(".") for part in path.parts)
-
-
-def _is_input(path: Path) -> bool:
-    suffix = path.suffix.lower()
-    if suffix not in VIDEO_SUFFIXES | PICTURE_SUFFIXES or not path.is_file():
-        return False
-    return not ((suffix == ".png" or path.stem.endswith("_annotated")) and made_here(path))
 
 
 def plan(
@@ -100,23 +76,46 @@ def plan(
     clip.mp4 becomes clip_annotated.mp4, clip.csv and clip.png, and clip.mov beside it clip.mov.csv and so on.
     """
     root, paths = root.absolute(), [path.absolute() for path in paths]  # other machines have other current folders
-    names = [path.relative_to(root).as_posix() for path in paths]
-    alike = Counter(os.path.splitext(name)[0] for name in names)
+    names = [_name_in(root, path) for path in paths]
     jobs = []
-    for path, name in zip(paths, names):
-        stem = os.path.splitext(name)[0]
-        base = os.path.join(out.absolute() if out else root, stem if alike[stem] == 1 else name)
-        jobs.append(Job(path, name, base, video, table, timeline, every))
+    for path, name, base in zip(paths, names, _bases(names)):
+        folder, base = os.path.split(base)
+        place = os.path.join(out.absolute(), folder) if out else path.parent
+        base = os.path.join(place, shortened(base, LONGEST_ENDING))
+        jobs.append(Job(path, readable(name), base, video, table, timeline, every))
     return jobs
 
 
-def _reason(error: Exception) -> str:
-    """One sentence on what ended a job."""
-    if isinstance(error, SourceError):
-        return str(error)
+def _name_in(root: Path, path: Path) -> str:
+    if path.is_relative_to(root):
+        return path.relative_to(root).as_posix()
+    return f"{path.drive.rstrip(':')}/{path.relative_to(path.anchor).as_posix()}"  # on another drive, on Windows
+
+
+def _bases(names: Sequence[str]) -> list[str]:
+    """What the names of the inputs' outputs begin with: the inputs' names, with their endings where two are alike."""
+    bases = [os.path.splitext(name)[0] for name in names]
+    while True:
+        counts = Counter(map(AS_FILE_NAME, bases))
+        longer = [name if counts[AS_FILE_NAME(base)] > 1 else base for name, base in zip(names, bases)]
+        if longer == bases:
+            return bases
+        bases = longer
+
+
+def _say(text: str, to: TextIO | None = None) -> None:
+    print(in_one_line(text), file=to, flush=True)
+
+
+def _sentence(job: Job, error: Exception) -> str:
+    """What ended a job, for the person who started it."""
     if isinstance(error, KilledWorker):
         return "Each process that tried it was killed; it may be damaged, or need more memory than there is."
-    return f"{type(error).__name__}: {error}"
+    reason = explain(error, job)
+    if reason is None:
+        log.debug("%s", job.path, exc_info=error)
+        return "It cannot be analysed, for a reason that nobody foresaw; python -X dev analyze.py shows it."
+    return f"{reason} Choose another folder with --out." if "cannot be written" in reason else reason
 
 
 class _Progress:
@@ -150,7 +149,8 @@ def is_short(jobs: Sequence[Job]) -> bool:
     """Whether a cluster would take longer to start than this process takes for the jobs."""
     seconds = 0.0
     for job in jobs:
-        seconds += 1 if job.is_picture else seconds_of(job.path) / job.every
+        with suppress(OSError):  # it will be told when its turn comes
+            seconds += 1 if job.is_picture else seconds_of(job.path) / job.every
         if seconds > WITHOUT_CLUSTER:
             return False
     return True
@@ -179,19 +179,22 @@ def work_through(jobs: Sequence[Job], scheduler: str | None, workers: int | None
 
 def report(jobs: Sequence[Job], progress: Progress) -> int:
     """Show the jobs' progress, then print failures and a summary. Returns how many failed."""
-    failures, done, bar = [], 0, _Progress(len(jobs))
+    failures: list[tuple[Job, str]] = []
+    done, bar = 0, _Progress(len(jobs))
     try:
         for job, share, frames, outcome in progress:
             bar.add(share, frames)
             if isinstance(outcome, Done):
                 done += 1
-            if isinstance(outcome, Exception) or (outcome and outcome.note):
-                failures.append((job, _reason(outcome) if isinstance(outcome, Exception) else outcome.note))
+                if outcome.note:
+                    failures.append((job, outcome.note))
+            elif outcome:
+                failures.append((job, _sentence(job, outcome)))
     finally:
         rate = bar.rate
         bar.close()
     for job, reason in failures:
-        print(f"{job.path}: {reason}", file=sys.stderr)
+        _say(reason if str(job.path) in reason else f"{job.path}: {reason}", sys.stderr)
     print(f"{done} of {len(jobs)} analysed, at {rate:.0f} frames a second")
     return len(failures)
 
@@ -201,8 +204,7 @@ def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="analyze.py",
         description="Find the faces and expressions in saved videos and pictures.",
-        epilog="@list.txt stands for the lines of a file.",
-        fromfile_prefix_chars="@",
+        epilog="@list.txt stands for the names in a file, one on each line.",
     )
     parser.add_argument("inputs", nargs="+", help='videos, pictures, folders, or patterns such as "clips/*.mp4"')
     parser.add_argument("--out", type=Path, help="a folder for the outputs (default: beside each video)")
@@ -210,62 +212,98 @@ def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--no-video", action="store_true", help="no annotated video")
     parser.add_argument("--no-timeline", action="store_true", help="no picture of the expressions over time")
     parser.add_argument("--no-table", action="store_true", help="no table")
-    parser.add_argument("--format", choices=WRITERS, default="csv", help="of the table (default: %(default)s)")
+    parser.add_argument("--format", choices=FORMATS, default="csv", help="of the table (default: %(default)s)")
     parser.add_argument("--force", action="store_true", help="analyse again what is finished")
     parser.add_argument("--workers", type=int, help="processes on this machine (default: one a core)")
     parser.add_argument("--scheduler", metavar="tcp://HOST:8786", help="use the Dask cluster of this scheduler")
     parser.add_argument("--version", action="version", version=VERSION)
-    options = parser.parse_args(arguments)
-    if options.every < 1:
-        parser.error("--every takes a number from 1")
+    options = parser.parse_args(list(expand_lists(sys.argv[1:] if arguments is None else arguments)))
+    for name in ("every", "workers"):
+        number = getattr(options, name)
+        if number is not None and number < 1:
+            parser.error(f"--{name} takes a number from 1")
+    if options.no_video and options.no_timeline and options.no_table:
+        parser.error("with --no-video, --no-timeline and --no-table there is nothing to make")
+    if options.out and options.out.exists() and not options.out.is_dir():
+        parser.error(f"--out takes a folder, and {options.out} is a file")
     return options
 
 
-def choose_jobs(options: argparse.Namespace) -> tuple[list[Job], int]:
-    """The jobs that are to be done, and how many cannot be; prints what is left out. Raises SourceError."""
-    paths, root = find_inputs(options.inputs)
+def choose_jobs(inputs: Inputs, options: argparse.Namespace) -> tuple[list[Job], int]:
+    """The jobs that are to be done, and how many cannot be; prints what is left out. Raises ModelError."""
     jobs = plan(
-        paths,
-        root,
+        inputs.paths,
+        inputs.root,
         options.out,
         options.every,
         video=not options.no_video,
         table=None if options.no_table else options.format,
         timeline=not options.no_timeline,
     )
-    waiting, finished, failed = [], 0, 0
+    waiting: list[Job] = []
+    counts: Counter[str] = Counter()
     for job in jobs:
-        if foreign := foreign_output(job):
-            failed += 1
-            print(f"{job.path}: {foreign} is not from this program; choose another folder with --out.", file=sys.stderr)
-        elif not options.force and is_finished(job):
-            finished += 1
-        else:
+        try:
+            state = _state(job, options.force)
+        except OSError as error:
+            state = "failed"
+            _say(_sentence(job, error), sys.stderr)
+        counts[state] += 1
+        if state in ("new", "outdated"):
             waiting.append(job)
-    if finished:
-        print(f"{finished} finished before (--force analyses them again)")
-    return waiting, failed
+    if counts["finished"]:
+        print(f"{counts['finished']} finished before (--force analyses them again)")
+    if counts["outdated"]:
+        print(f"{counts['outdated']} finished before are analysed again: made with another version, network or options")
+    if counts["empty"]:
+        print(f"{counts['empty']} passed over: a timeline is made of videos alone, and nothing else is wanted")
+    return waiting, counts["failed"]
+
+
+def _state(job: Job, force: bool) -> str:
+    """Whether a job is new, finished, outdated, failed (which is told) or empty. Raises OSError."""
+    if not job.outputs:
+        return "empty"
+    if foreign := foreign_output(job):
+        _say(f"{job.path}: {foreign} is not from this program; choose another folder with --out.", sys.stderr)
+        return "failed"
+    if force:
+        return "new"
+    return "finished" if is_finished(job) else "outdated" if is_outdated(job) else "new"
+
+
+def prepare_terminal() -> None:
+    """Have the terminal show what it can of any text, and in Python's development mode also what nobody foresaw."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
+    if sys.flags.dev_mode:
+        logging.basicConfig()
+        for name in (__name__, "videos"):
+            logging.getLogger(name).setLevel(logging.DEBUG)
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Analyse what the command line names. Returns the exit status."""
-    options = parse_arguments(arguments)
+    prepare_terminal()
     try:
-        waiting, failed = choose_jobs(options)
-        FacialExpressionModel()  # so that the workers find it compiled
-    except (SourceError, ModelError) as error:
-        print(error, file=sys.stderr)
-        return 2
-    if waiting:
-        try:
-            failed += work_through(waiting, options.scheduler, options.workers)
-        except KeyboardInterrupt:
-            print("Stopped. What is finished stays, and the same command goes on from there.", file=sys.stderr)
-            return 130
-        except OSError as error:
-            print(f"No scheduler answers at {options.scheduler} ({error}).", file=sys.stderr)
+        options = parse_arguments(arguments)
+        inputs = find_inputs(options.inputs)
+        for problem in inputs.problems:
+            _say(problem, sys.stderr)
+        if not inputs.paths:
             return 2
-    return 1 if failed else 0
+        waiting, failed = choose_jobs(inputs, options)
+        FacialExpressionModel()  # so that the workers find it compiled
+        if waiting:
+            failed += work_through(waiting, options.scheduler, options.workers)
+    except (SourceError, ModelError, ClusterError) as error:
+        _say(str(error), sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("Stopped. What is finished stays, and the same command goes on from there.", file=sys.stderr)
+        return 130
+    return 1 if failed or inputs.problems else 0
 
 
 if __name__ == "__main__":

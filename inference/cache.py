@@ -22,7 +22,7 @@ from platformdirs import user_cache_path
 
 from inference.compiled import CompiledNetwork, LiteRTNetwork, MNNNetwork
 from inference.errors import CompileError, ModelError
-from inference.keras_files import REMEDY
+from inference.pair import content_of
 from paths import ROOT
 
 CONVERTER = "inference.convert"  # a module, run by a process of its own
@@ -90,11 +90,7 @@ def _content_name(*files: str | Path) -> str:
         compiler += " " + importlib.metadata.version("mnn")
     digest = hashlib.sha256(f"{FORMAT} {compiler}".encode())
     for file in files:
-        try:
-            digest.update(Path(file).read_bytes())
-        except OSError as error:
-            reason = "does not exist" if isinstance(error, FileNotFoundError) else f"cannot be read ({error.strerror})"
-            raise ModelError(f"{file} {reason}. {REMEDY}") from error
+        digest.update(content_of(file))
     return digest.hexdigest()[:32]
 
 

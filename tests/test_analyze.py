@@ -74,7 +74,7 @@ def where(request):
 def test_a_clip_gets_a_video_a_table_and_a_timeline(short, tmp_path, capsys):
     put(short, tmp_path / "clip.mp4")
     assert analyse(tmp_path / "clip.mp4") == 0
-    assert names(tmp_path) == ["clip.csv", "clip.mp4", "clip.png", "clip_annotated.mp4"]
+    assert names(tmp_path) == ["clip.csv", "clip.csv-metadata.json", "clip.mp4", "clip.png", "clip_annotated.mp4"]
     assert "1 of 1 analysed" in capsys.readouterr().out
 
     rows = table(tmp_path / "clip.csv")
@@ -193,7 +193,7 @@ def test_the_last_step_can_be_done_again_wherever_it_was_killed(short, tmp_path,
             with contextlib.suppress(InterruptedError):
                 steps.finish(the_job, recording, found, frames)
         steps.finish(the_job, recording, found, frames)
-        assert names(tmp_path) == ["clip.csv", "clip.mp4", "clip.png", "clip_annotated.mp4"]
+        assert names(tmp_path) == ["clip.csv", "clip.csv-metadata.json", "clip.mp4", "clip.png", "clip_annotated.mp4"]
         contents = {name: (tmp_path / name).read_bytes() for name in names(tmp_path)}
         assert whole.setdefault("first", contents)["clip.csv"] == contents["clip.csv"]
 
@@ -205,7 +205,7 @@ def test_an_interrupted_run_leaves_nothing_half_done_and_can_go_on(moving, tmp_p
         process.kill()
     assert [name for name in names(tmp_path) if not name.startswith(".")] == ["clip.mp4"]
     assert analyse(tmp_path, "--no-timeline") == 0
-    assert names(tmp_path) == ["clip.csv", "clip.mp4", "clip_annotated.mp4"]
+    assert names(tmp_path) == ["clip.csv", "clip.csv-metadata.json", "clip.mp4", "clip_annotated.mp4"]
 
 
 @pytest.mark.parametrize("options", [[], ["--workers", "1"]])
@@ -224,7 +224,9 @@ def test_a_broken_video_is_named_and_the_others_finish(short, tmp_path, capsys, 
     put(short, tmp_path / "a.mp4", tmp_path / "c.mp4")
     (tmp_path / "b.mp4").write_bytes(b"not a video")
     assert analyse(tmp_path, "--no-video", "--no-timeline", *where) == 1
-    assert names(tmp_path) == ["a.csv", "a.mp4", "b.mp4", "c.csv", "c.mp4"]
+    assert names(tmp_path) == [
+        *("a.csv", "a.csv-metadata.json", "a.mp4", "b.mp4", "c.csv", "c.csv-metadata.json", "c.mp4")
+    ]
     captured = capsys.readouterr()
     assert "2 of 3 analysed" in captured.out
     assert "b.mp4 is not a video that can be played" in captured.err
@@ -237,10 +239,10 @@ def test_a_folder_passes_over_its_own_outputs_and_alike_names_do_not_collide(sho
     for _ in range(2):
         assert analyse(videos, "--out", videos / "out") == 0
         assert names(videos / "out") == [
-            *("a/clip.csv", "a/clip.png", "a/clip_annotated.mp4"),
-            *("b/clip.mov.csv", "b/clip.mov.png", "b/clip.mov_annotated.mp4"),
-            *("b/clip.mp4.csv", "b/clip.mp4.png", "b/clip.mp4_annotated.mp4"),
-            *("photo.csv", "photo_annotated.jpg"),
+            *("a/clip.csv", "a/clip.csv-metadata.json", "a/clip.png", "a/clip_annotated.mp4"),
+            *("b/clip.mov.csv", "b/clip.mov.csv-metadata.json", "b/clip.mov.png", "b/clip.mov_annotated.mp4"),
+            *("b/clip.mp4.csv", "b/clip.mp4.csv-metadata.json", "b/clip.mp4.png", "b/clip.mp4_annotated.mp4"),
+            *("photo.csv", "photo.csv-metadata.json", "photo_annotated.jpg"),
         ]
     assert table(videos / "out" / "a" / "clip.csv")[0]["video"] == "a/clip.mp4"
 
@@ -282,7 +284,7 @@ def test_from_python_nothing_is_written_unless_asked(short, tmp_path):
     assert len(rows) == 20
     assert list(rows[0]) == COLUMNS
     assert analyze.analyze(tmp_path / "clip.mp4", out=tmp_path / "out") == rows
-    assert names(tmp_path / "out") == ["clip.csv", "clip.png", "clip_annotated.mp4"]
+    assert names(tmp_path / "out") == ["clip.csv", "clip.csv-metadata.json", "clip.png", "clip_annotated.mp4"]
     with pytest.raises(SourceError, match="does not exist|No such file"):
         analyze.analyze(tmp_path / "nothing.mp4")
 

@@ -115,7 +115,7 @@ def test_damaged_videos_fail_in_a_sentence_and_the_next_is_analysed(uploads, con
     assert finished(uploads.add("whole.mp4", io.BytesIO(content)))[-1]["status"] == "done"
 
 
-@pytest.mark.parametrize(("analyse", "sentence"), [(crash, "crashed"), (fail, "by zero")])
+@pytest.mark.parametrize(("analyse", "sentence"), [(crash, "crashed"), (fail, "nobody foresaw")])
 def test_whatever_goes_wrong_is_said_and_the_next_is_analysed(uploads, content, monkeypatch, analyse, sentence):
     monkeypatch.setattr(video_queue, "analyze_upload", analyse)
     state = finished(uploads.add("odd.mp4", io.BytesIO(content)))[-1]

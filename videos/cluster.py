@@ -4,7 +4,7 @@ import itertools
 import logging
 import pickle
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from typing import Any
 
 import dask
@@ -14,9 +14,10 @@ from distributed import Client, Future, LocalCluster, as_completed, wait
 from paths import ROOT
 from videos.job import Done, Job
 from videos.outputs import clear
+from videos.reasons import cause
 from videos.steps import Call, load_model, shared_steps
-from vision.source import SourceError
 
+log = logging.getLogger(__name__)
 KILLS_SURVIVED = 20  # workers that may die under a step before it is given up; another cluster has its own setting
 WAITING_FOR_EACH = 3  # jobs at the scheduler for each worker: enough that none is idle, few for any number of videos
 CONNECT_TIMEOUT = 10  # seconds
@@ -31,16 +32,37 @@ DASK = {
 }
 
 
+class ClusterError(Exception):
+    """There is no cluster to work on; the message is one sentence."""
+
+
 @contextmanager
 def connected(scheduler: str | None = None, workers: int | None = None) -> Iterator[Client]:
     """A Client of the scheduler at that address, or of as many single-threaded processes as there are cores here.
 
-    Raises OSError where no scheduler answers.
+    Raises ClusterError.
     """
-    if scheduler:
-        with Client(scheduler, timeout=CONNECT_TIMEOUT) as client:
-            yield client
-        return
+    with ExitStack() as stack:
+        try:
+            client = stack.enter_context(_connect(scheduler) if scheduler else _start(workers))
+        except (OSError, ValueError, RuntimeError) as error:
+            log.debug("no cluster", exc_info=error)
+            if not scheduler:
+                raise ClusterError(f"The processes cannot be started{_because(error)}.") from error
+            raise ClusterError(f"No scheduler answers at {scheduler}; is it running, at this address?") from error
+        yield client
+
+
+def _because(error: Exception) -> str:
+    return f": {clause}" if (clause := cause(error)) else ""
+
+
+def _connect(scheduler: str) -> AbstractContextManager[Client]:
+    return Client(scheduler, timeout=CONNECT_TIMEOUT)
+
+
+@contextmanager
+def _start(workers: int | None) -> Iterator[Client]:
     with (
         dask.config.set(DASK),
         LocalCluster(
@@ -73,10 +95,16 @@ def _caller(root: str) -> Callable[[bytes], tuple[Any, str]]:
             sys.path.insert(0, root)
         from distributed import get_worker
 
+        from videos.job import Job, program_and_network
         from vision.opencv import cv2
+        from vision.source import SourceError
 
         cv2.setNumThreads(1)  # the workers share the machine
         function, arguments = pickle.loads(step)
+        if arguments and isinstance(arguments[0], Job) and arguments[0].maker != program_and_network():
+            raise SourceError(
+                f"The worker {get_worker().address} has another version of the program or another network."
+            )
         return function(*arguments), get_worker().address
 
     return call
@@ -109,7 +137,7 @@ class _Run:
             calls = running.steps.send(done) if done else next(running.steps)
         except StopIteration as end:
             return end.value
-        except SourceError as error:
+        except Exception as error:  # whatever is wrong with one video, the others are done all the same
             return error
         for call in calls:
             # As bytes, since a scheduler elsewhere would unpack them, and has none of these modules.

@@ -1,9 +1,16 @@
 """A saved video or picture, what to make of it, and what came of it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
+from inference.pair import hash_of_pair
+from version import MADE_WITH
 from vision.source import is_picture
+
+
+def program_and_network() -> str:
+    """What a result is made with here, before any option: the program's version and the network. Raises ModelError."""
+    return f"{MADE_WITH}; network {hash_of_pair()}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,21 +24,32 @@ class Job:
     format: str | None  # of the table: csv, parquet, or None for no table
     with_timeline: bool  # a PNG, which is made of videos alone
     every: int = 1  # of so many frames one is analysed
+    maker: str = field(default_factory=program_and_network)
 
     @property
     def is_picture(self) -> bool:
-        """Whether the input is a picture, by its name."""
+        """Whether the input is a picture, by its name or its content."""
         return is_picture(str(self.path))
 
     @property
+    def made_with(self) -> str:
+        """What the outputs say they are made with: the program, the network, and each option that changes a result."""
+        return self.maker if self.is_picture else f"{self.maker}; every {self.every}"
+
+    @property
     def annotated(self) -> Path | None:
-        """Where the annotated video or picture goes, if it is wanted; the same for the table and the timeline."""
+        """Where the annotated video or picture goes, if it is wanted; the same for those that follow."""
         return Path(f"{self.base}_annotated.{'jpg' if self.is_picture else 'mp4'}") if self.with_annotated else None
 
     @property
     def table(self) -> Path | None:
         """See annotated."""
         return Path(f"{self.base}.{self.format}") if self.format else None
+
+    @property
+    def table_metadata(self) -> Path | None:
+        """What a CSV file cannot say of itself; its name is that of the W3C's "CSV on the Web". See annotated."""
+        return Path(f"{self.base}.csv-metadata.json") if self.format == "csv" else None
 
     @property
     def timeline(self) -> Path | None:
@@ -41,7 +59,7 @@ class Job:
     @property
     def outputs(self) -> list[Path]:
         """Where all that is wanted goes."""
-        return [path for path in (self.annotated, self.timeline, self.table) if path]
+        return [path for path in (self.annotated, self.timeline, self.table, self.table_metadata) if path]
 
 
 @dataclass(frozen=True)

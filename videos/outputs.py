@@ -1,49 +1,97 @@
 """Outputs of a job: written into a folder beside them, renamed when they are whole, and known again by a mark."""
 
+import json
 import os
 import shutil
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import av
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
 from version import MAKER
 from videos.job import Job
-from videos.table import is_table
+from videos.names import shortened
+from videos.table import Found, is_table, parquet_mark, to_rows, write_csv, write_metadata, write_parquet
+from vision.pictures import DAMAGED
+
+LONGEST_ENDING = len(".csv-metadata.json")  # of the outputs' names
+LONGEST_METADATA = 1_000_000  # bytes
 
 
-def made_here(path: Path) -> bool:
-    """Whether an existing file is an output of this program."""
-    if path.suffix in {".csv", ".parquet"}:
-        return is_table(path)
-    if path.suffix == ".mp4":
-        try:
-            with av.open(str(path)) as container:
-                return container.metadata.get("comment", "").startswith(MAKER)
-        except av.FFmpegError:
-            return False
+def mark_of(path: Path) -> str | None:
+    """What an existing file says it was made with, if it is an output of this program; else None.
+
+    Outputs of earlier versions say less, down to MAKER alone. Raises OSError where the file cannot be read.
+    """
+    with open(path, "rb"):
+        pass
+    if path.suffix == ".csv":
+        metadata = path.with_name(f"{path.name}-metadata.json")
+        return (_mark_of_metadata(metadata) or MAKER) if is_table(path) else None
+    read = {".parquet": parquet_mark, ".json": _mark_of_metadata, ".mp4": _mark_of_video}.get(path.suffix)
+    mark = read(path) if read else _mark_of_picture(path)
+    return mark if mark and mark.startswith(MAKER) else None
+
+
+def _mark_of_metadata(path: Path) -> str | None:
     try:
-        with Image.open(path) as image:
-            comment = image.info.get("comment", b"")  # of a JPEG
-            return str(image.info.get("Software", "")).startswith(MAKER) or comment.startswith(MAKER.encode())
-    except (UnidentifiedImageError, OSError):
-        return False
+        with open(path, "rb") as file:
+            content = json.loads(file.read(LONGEST_METADATA))
+    except (OSError, ValueError, RecursionError):
+        return None
+    mark = content.get("dc:creator") if isinstance(content, dict) else None
+    return mark if isinstance(mark, str) else None
+
+
+def _mark_of_video(path: Path) -> str | None:
+    try:
+        # Of this kind alone: a playlist would name further files, which are then opened.
+        with av.open(str(path.absolute()), format="mp4", metadata_errors="replace") as container:
+            return container.metadata.get("comment")
+    except (av.FFmpegError, ValueError):
+        return None
+
+
+def _mark_of_picture(path: Path) -> str | None:
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # nothing is decoded
+            with Image.open(path, formats=("PNG", "JPEG")) as image:
+                mark = image.info.get("Software") or image.info.get("comment", "")  # of a PNG, of a JPEG
+    except (*DAMAGED, Image.DecompressionBombError):
+        return None
+    return mark.decode("utf-8", "replace") if isinstance(mark, bytes) else str(mark)
 
 
 def is_finished(job: Job) -> bool:
-    """Whether all outputs exist, were made here, and are later than the input."""
+    """Whether all outputs exist, are later than the input, and were made with the same as the job's would be."""
     changed = job.path.stat().st_mtime
-    return all(path.exists() and path.stat().st_mtime >= changed and made_here(path) for path in job.outputs)
+    return all(_is_later(path, changed) and mark_of(path) == job.made_with for path in job.outputs)
+
+
+def is_outdated(job: Job) -> bool:
+    """Whether all outputs exist and are later than the input, but some were made with something else."""
+    changed = job.path.stat().st_mtime
+    return all(_is_later(path, changed) for path in job.outputs if path != job.table_metadata) and not is_finished(job)
+
+
+def _is_later(path: Path, changed: float) -> bool:
+    return path.exists() and path.stat().st_mtime >= changed
 
 
 def foreign_output(job: Job) -> Path | None:
     """The first output whose place is taken by a file of another origin, or None."""
-    return next((path for path in job.outputs if path.exists() and not made_here(path)), None)
+    return next((path for path in job.outputs if path.exists() and mark_of(path) is None), None)
 
 
 def work_folder(job: Job) -> Path | None:
     """The folder for what is not whole yet; None for a job without outputs."""
-    return job.outputs[0].parent / f".{job.path.name}.analysing" if job.outputs else None
+    beginning, ending = ".", ".analysing"
+    name = shortened(job.path.name, len(beginning + ending))
+    return job.outputs[0].parent / f"{beginning}{name}{ending}" if job.outputs else None
 
 
 def unfinished(job: Job, output: Path) -> Path:
@@ -58,6 +106,30 @@ def piece(job: Job, first: int) -> Path:
     folder = work_folder(job)
     assert folder
     return folder / f"{first:09}.nut"
+
+
+@contextmanager
+def naming(path: Path) -> Iterator[None]:
+    """Has each OSError name the file that is being written; that of a full disk names none."""
+    try:
+        yield
+    except OSError as error:
+        if error.filename is None:
+            error.filename = str(path)
+        raise
+
+
+def write_table(job: Job, found: Found) -> None:
+    """Write the table where one is wanted, for publish to name."""
+    if not job.table:
+        return
+    made, rows = unfinished(job, job.table), to_rows(found, job.name)
+    with naming(made):
+        if job.table_metadata:
+            write_csv(made, rows)
+            write_metadata(unfinished(job, job.table_metadata), job.table.name, job.name, job.made_with)
+        else:
+            write_parquet(made, rows, job.made_with)
 
 
 def make_room(job: Job) -> None:
@@ -75,6 +147,9 @@ def clear(job: Job) -> None:
 
 def publish(job: Job) -> None:
     """Give the outputs their names, now that they are whole."""
+    metadata = job.table_metadata
+    if metadata and unfinished(job, metadata).exists():
+        metadata.unlink(missing_ok=True)  # so that no table lies beside the metadata of another
     for output in job.outputs:
         if unfinished(job, output).exists():
             os.replace(unfinished(job, output), output)

@@ -16,12 +16,11 @@ import numpy as np
 from PIL import Image
 
 from model import FacialExpressionModel
-from version import MADE_WITH
 from videos.annotate_video import annotate_video
 from videos.frame_cache import FrameCache
 from videos.job import Done, Job
-from videos.outputs import make_room, piece, publish, unfinished, work_folder
-from videos.table import WRITERS, Found, Joiner, concatenate, gather, to_rows
+from videos.outputs import make_room, naming, piece, publish, unfinished, work_folder, write_table
+from videos.table import Found, Joiner, concatenate, gather
 from videos.timeline import draw_timeline
 from videos.video_file import Recording, Segment, join_pieces, read, scan, write_piece
 from vision.annotate import find_in_picture
@@ -119,9 +118,9 @@ def draw(
 def write_table_and_timeline(job: Job, recording: Recording, found: Found, frames: int) -> None:
     """Write the table and the timeline, where they are wanted, for publish to name. frames: that were analysed."""
     if job.timeline:
-        draw_timeline(unfinished(job, job.timeline), found, job.name, frames, recording.seconds)
-    if job.table:
-        WRITERS[job.table.suffix[1:]](unfinished(job, job.table), to_rows(found, job.name))
+        with naming(made := unfinished(job, job.timeline)):
+            draw_timeline(made, found, job.name, frames, recording.seconds, job.made_with)
+    write_table(job, found)
 
 
 def finish(job: Job, recording: Recording, found: Found, frames: int) -> Done:
@@ -136,7 +135,7 @@ def finish(job: Job, recording: Recording, found: Found, frames: int) -> Done:
         notes.append(f"{lost} of its frames are missing or damaged.")
     if job.annotated and all(each.exists() for each in pieces):
         pieces = [each for each in pieces if each.stat().st_size]
-        notes.append(join_pieces(pieces, recording, unfinished(job, job.annotated), MADE_WITH) or "")
+        notes.append(join_pieces(pieces, recording, unfinished(job, job.annotated), job.made_with) or "")
     publish(job)
     return Done(frames, len(np.unique(found.numbers)), " ".join(filter(None, notes)) or None)
 
@@ -238,8 +237,8 @@ def _do_picture(job: Job) -> tuple[Done, Found]:
     if job.annotated:
         draw_faces(image, faces)
         picture = Image.fromarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB))
-        picture.save(unfinished(job, job.annotated), "JPEG", quality=JPEG_QUALITY, comment=MADE_WITH)
-    if job.table:
-        WRITERS[job.table.suffix[1:]](unfinished(job, job.table), to_rows(found, job.name))
+        with naming(made := unfinished(job, job.annotated)):
+            picture.save(made, "JPEG", quality=JPEG_QUALITY, comment=job.made_with)
+    write_table(job, found)
     publish(job)
     return Done(1, len(found)), found

@@ -2,28 +2,53 @@
 
 import csv
 import itertools
-from collections.abc import Callable, Iterable, Iterator, Sequence
+import json
+import os
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import numpy as np
 
-from version import MAKER, VERSION
+from version import MADE_WITH, MAKER
 from vision.expressions import EMOTIONS
 from vision.faces import HOLD, SAME_FACE, Face, as_box, overlaps
 from vision.smoothing import ExpressionSmoother
 
+
+@dataclass(frozen=True)
+class Column:
+    """A column of the table."""
+
+    name: str
+    kind: str  # text, whole (a number), single or double (precision)
+    meaning: str
+
+
 EXPRESSIONS = [emotion.lower() for emotion in EMOTIONS]
-COLUMNS = [
-    *("video", "frame", "time", "face", "x", "y", "width", "height"),
-    *EXPRESSIONS,
-    *(f"{expression}_smooth" for expression in EXPRESSIONS),
-    "label",
+SCHEMA = [
+    Column("video", "text", "the video's name"),
+    Column("frame", "whole", "the frame's number, from 0"),
+    Column("time", "double", "seconds since the first frame"),
+    Column("face", "whole", "the face's number, from 1; it stays the same while the face is followed"),
+    Column("x", "whole", "the left side of the face's box, in pixels"),
+    Column("y", "whole", "the upper side of the face's box, in pixels"),
+    Column("width", "whole", "the width of the face's box, in pixels"),
+    Column("height", "whole", "the height of the face's box, in pixels"),
+    *(Column(name, "single", f"the probability of the label {name}, in this frame alone") for name in EXPRESSIONS),
+    *(Column(f"{name}_smooth", "single", f"the same for {name}, smoothed over time") for name in EXPRESSIONS),
+    Column("label", "text", "the label that is shown, which follows the smoothed probabilities"),
 ]
-INTEGERS = {"frame", "face", "x", "y", "width", "height"}
-TEXTS = {"video", "label"}
+COLUMNS = [column.name for column in SCHEMA]
+# Columns of later versions, in their order: tables only grow at the end, and those that have grown are recognised too.
+LATER = ("angle", "score", "state", "sure", "marker", "excluded")
+IN_PYTHON = {"text": str, "whole": int, "single": float, "double": float}
+IN_PARQUET = {"text": "string", "whole": "int32", "single": "float32", "double": "float64"}
+IN_CSVW = {"text": "string", "whole": "integer", "single": "float", "double": "double"}
 MARK = MAKER.encode()  # a key of a Parquet file's metadata, by which the file is recognised
+LONGEST_HEADER = 10_000  # characters
 
 
 @dataclass
@@ -153,37 +178,64 @@ def write_csv(path: Path, rows: Iterable[dict[str, Any]]) -> None:
         writer.writerows(rows)
 
 
-def write_parquet(path: Path, rows: Iterable[dict[str, Any]]) -> None:
-    """Write rows of to_rows as Parquet."""
+def write_metadata(path: Path, table: str, video: str, made_with: str) -> None:
+    """Write what a CSV file cannot say of itself, as "CSV on the Web" (www.w3.org/TR/tabular-data-primer) has it.
+
+    table: the CSV file's name. video: what its first column says.
+    """
+    columns = [
+        {"name": column.name, "titles": column.name, "datatype": IN_CSVW[column.kind], "dc:description": column.meaning}
+        for column in SCHEMA
+    ]
+    content = {
+        "@context": ["http://www.w3.org/ns/csvw", {"@language": "en"}],
+        "url": quote(os.fsencode(table)),
+        "dc:title": f"The faces and expressions in {video}",
+        "dc:source": video,
+        "dc:creator": made_with,
+        "tableSchema": {"columns": columns},
+    }
+    path.write_text(json.dumps(content, ensure_ascii=False, indent=2) + "\n", encoding="utf-8", newline="\n")
+
+
+def write_parquet(path: Path, rows: Iterable[dict[str, Any]], made_with: str = MADE_WITH) -> None:
+    """Write rows of to_rows as Parquet. made_with: goes into the file's metadata."""
     import pyarrow
     import pyarrow.parquet
 
-    kinds = dict.fromkeys(COLUMNS, pyarrow.float32()) | dict.fromkeys(INTEGERS, pyarrow.int32())
-    kinds |= {"video": pyarrow.string(), "time": pyarrow.float64(), "label": pyarrow.string()}
-    schema = pyarrow.schema([(name, kinds[name]) for name in COLUMNS], {MARK: VERSION.encode()})
+    fields = [(column.name, getattr(pyarrow, IN_PARQUET[column.kind])()) for column in SCHEMA]
+    schema = pyarrow.schema(fields, {MARK: made_with.encode()})
     pyarrow.parquet.write_table(pyarrow.Table.from_pylist(list(rows), schema), path)
 
 
 def read_columns(path: Path) -> dict[str, list[Any]]:
     """A table that write_csv wrote: the values of each column, as text, whole or decimal numbers."""
-    kinds = {name: str if name in TEXTS else int if name in INTEGERS else float for name in COLUMNS}
     with open(path, newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
-    return {name: [kind(row[name]) for row in rows] for name, kind in kinds.items()}
-
-
-WRITERS: dict[str, Callable[[Path, Iterable[dict[str, Any]]], None]] = {"csv": write_csv, "parquet": write_parquet}
+    return {column.name: [IN_PYTHON[column.kind](row[column.name]) for row in rows] for column in SCHEMA}
 
 
 def is_table(path: Path) -> bool:
-    """Whether the file is a table that was written here."""
-    if path.suffix == ".csv":
-        with open(path, encoding="utf-8", errors="replace") as file:
-            return file.readline().rstrip("\n") == ",".join(COLUMNS)
+    """Whether the file is a table that was written here, by any version; a CSV may have been saved again elsewhere."""
+    if path.suffix == ".parquet":
+        return parquet_mark(path) is not None
+    with open(path, encoding="utf-8-sig", errors="replace", newline="") as file:
+        line = file.readline(LONGEST_HEADER).rstrip("\r\n")
+    names = next(csv.reader([line]), [])
+    later = iter(LATER)
+    return names[: len(COLUMNS)] == COLUMNS and all(name in later for name in names[len(COLUMNS) :])
+
+
+def parquet_mark(path: Path) -> str | None:
+    """What a Parquet file was made with, if it was written here; else None."""
     import pyarrow
     import pyarrow.parquet
 
     try:
-        return MARK in (pyarrow.parquet.read_schema(path).metadata or {})
-    except pyarrow.ArrowInvalid:
-        return False
+        mark = (pyarrow.parquet.read_schema(path).metadata or {}).get(MARK)
+    except (pyarrow.ArrowException, OSError):
+        return None
+    if mark is None:
+        return None
+    text = mark.decode("utf-8", "replace")
+    return text if text.startswith(MAKER) else f"{MAKER} {text}"  # earlier versions wrote their number alone

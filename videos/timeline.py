@@ -1,13 +1,19 @@
 """A picture of the expressions in a recording: how they went over time, of all faces and of each, and their shares."""
 
+import functools
+import logging
+import unicodedata
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
+from matplotlib import font_manager, rcParams
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from version import MADE_WITH
+from videos.names import in_one_line
 from videos.table import Found
 from vision.expressions import EMOTION_COLOURS, EMOTIONS
 
@@ -19,6 +25,9 @@ NAMED_FROM = 0.06  # of the recording's length, that a label must last to be wri
 WIDTH, TOP, BOTTOM = 12, 0.65, 0.8
 OVER_TIME, BETWEEN = 2.65, 0.75  # the height of the upper part, and what lies between it and the lower
 LEFT, MIDDLE, SHARES, RIGHT = 0.9, 8.3, 9.2, 11.5  # sides of the parts that share the left, and of the one beside them
+LONGEST_TITLE = 100  # Latin letters, for which there is room
+PLACEHOLDERS = "Last Resort"  # Matplotlib's font of boxes, which has one for every letter
+logging.getLogger("matplotlib.font_manager").setLevel(logging.ERROR)  # which font it takes instead is of no interest
 
 
 def _colour(label: int) -> tuple[float, float, float]:
@@ -27,16 +36,19 @@ def _colour(label: int) -> tuple[float, float, float]:
     return red / 255, green / 255, blue / 255
 
 
-def draw_timeline(path: Path, found: Found, title: str, frames: int, seconds: float) -> None:
+def draw_timeline(
+    path: Path, found: Found, title: str, frames: int, seconds: float, made_with: str = MADE_WITH
+) -> None:
     """Write the picture of a table.Found as a PNG.
 
-    frames: how many were analysed. seconds: the recording's length.
+    frames: how many were analysed. seconds: the recording's length. made_with: goes into the PNG's metadata.
     """
+    title = _cut(in_one_line(title))
     bars = 0.3 + 0.3 * min(max(len(set(found.numbers.tolist())), 2), FACES_SHOWN)
     inside = OVER_TIME + BETWEEN + bars
     height = TOP + inside + BOTTOM
     figure = Figure(figsize=(WIDTH, height), dpi=110)
-    figure.suptitle(title, y=1 - 0.1 / height, va="top", parse_math=False)
+    figure.suptitle(title, y=1 - 0.1 / height, va="top", parse_math=False, fontfamily=_fonts_for(title))
 
     def part(left: float, bottom: float, right: float, high: float) -> Axes:
         return figure.add_axes((left / WIDTH, bottom / height, (right - left) / WIDTH, high / height))
@@ -47,7 +59,58 @@ def draw_timeline(path: Path, found: Found, title: str, frames: int, seconds: fl
     _draw_over_time(over_time, found, frames, seconds)
     _draw_each(of_each, found, seconds, seconds / max(frames, 1))
     _draw_shares(shares, found, frames, seconds)
-    figure.savefig(path, format="png", metadata={"Software": MADE_WITH})
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Glyph|Matplotlib currently does not support")  # boxes are drawn
+        figure.savefig(path, format="png", metadata={"Software": made_with})
+
+
+def _cut(title: str) -> str:
+    """The title with an ellipsis for what is left out in its middle, where there is no room for all of it."""
+    widths = [2 if unicodedata.east_asian_width(letter) in "WF" else 1 for letter in title]
+    if sum(widths) <= LONGEST_TITLE:
+        return title
+    begin, end, room = 0, len(title), LONGEST_TITLE - 1
+    while room > 0:
+        if begin <= len(title) - end:
+            room -= widths[begin]
+            begin += 1
+        else:
+            end -= 1
+            room -= widths[end]
+    return f"{title[:begin]}…{title[end:]}"
+
+
+def _fonts_for(text: str) -> list[str]:
+    """The usual font, and such as have what it lacks of the text, if any are installed."""
+    usual = rcParams["font.sans-serif"][0]
+    lacking = frozenset(text) - _drawn_by(font_manager.findfont(usual), frozenset(text))
+    return [usual, *(_fonts_with(lacking) if lacking else ())]
+
+
+@functools.cache
+def _fonts_with(letters: frozenset[str]) -> tuple[str, ...]:
+    """Names of installed fonts that have the letters, or as many of them as there can be."""
+    chosen, left = [], letters
+    for font in sorted(font_manager.fontManager.ttflist, key=_unlikeness):
+        if left and not font.name.startswith(PLACEHOLDERS) and (drawn := _drawn_by(font.fname, left)):
+            chosen.append(font.name)
+            left -= drawn
+    return tuple(chosen)
+
+
+def _unlikeness(font: font_manager.FontEntry) -> tuple[bool, bool]:
+    """How little a font is like the usual one, which is upright, of usual weight and without serifs."""
+    return (font.style, font.weight) != ("normal", 400), "Serif" in font.name
+
+
+def _drawn_by(font: str, letters: frozenset[str]) -> frozenset[str]:
+    """The letters that a font file has; none where Matplotlib cannot draw with it, as with coloured pictures."""
+    try:
+        loaded = font_manager.get_font(font)
+        loaded.set_size(12, 110)
+        return frozenset(letter for letter in letters if loaded.get_char_index(ord(letter)))
+    except (OSError, RuntimeError, ValueError):
+        return frozenset()
 
 
 def _draw_over_time(axis: Axes, found: Found, frames: int, seconds: float) -> None:

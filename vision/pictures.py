@@ -9,6 +9,8 @@ import numpy as np
 import pillow_heif
 from PIL import Image, ImageOps
 
+from vision.endings import VIDEO_SUFFIXES
+
 pillow_heif.register_heif_opener()
 
 FORMATS = ("AVIF", "BMP", "GIF", "HEIF", "JPEG", "PNG", "TIFF", "WEBP")
@@ -16,6 +18,8 @@ SUFFIXES = {
     *(".avif", ".bmp", ".dib", ".heic", ".heif", ".hif", ".jfif", ".jif", ".jpe", ".jpeg", ".jpg"),
     *(".png", ".tif", ".tiff", ".webp"),
 }
+NEXT_JPEG = b"\xff\xd9\xff\xd8"  # where a JPEG ends and the next begins
+MJPEG_SEARCHED = 8_000_000  # bytes, in which the first frame of a video in Motion JPEG ends
 # Whatever Pillow's decoders raise for files that are damaged.
 DAMAGED = (OSError, ValueError, SyntaxError, EOFError, KeyError, TypeError, IndexError, struct.error, RuntimeError)
 
@@ -69,12 +73,22 @@ def _in_eight_bits(image: Image.Image) -> Image.Image:
 
 def is_picture_file(path: Path) -> bool:
     """Whether a file is a single picture: by its name, or where that does not tell, by its content."""
-    if path.suffix.lower() in SUFFIXES:
+    suffix = path.suffix.lower()
+    if suffix in SUFFIXES:
         return True
-    if not path.is_file():  # what is read from a pipe would be lost
+    if suffix in VIDEO_SUFFIXES - {".gif"} or not path.is_file():  # what is read from a pipe would be lost
         return False
     try:
-        with Image.open(path, formats=FORMATS) as image:
-            return getattr(image, "n_frames", 1) == 1
-    except DAMAGED:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # nothing is decoded
+            with Image.open(path, formats=FORMATS) as image:
+                is_single = image.format == "MPO" or getattr(image, "n_frames", 1) == 1
+                return is_single and not (image.format == "JPEG" and _begins_as_mjpeg(path))
+    except (*DAMAGED, Image.DecompressionBombError):
         return False
+
+
+def _begins_as_mjpeg(path: Path) -> bool:
+    """Whether a file that begins with a JPEG goes on with another, as videos in Motion JPEG do."""
+    with open(path, "rb") as file:
+        return NEXT_JPEG in file.read(MJPEG_SEARCHED)

@@ -1,5 +1,8 @@
 """Videos that pages upload: stored in a temporary folder, analysed one after another, and deleted again."""
 
+import errno
+import logging
+import re
 import secrets
 import shutil
 import threading
@@ -9,10 +12,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
+from videos.job import Job
+from videos.reasons import explain
+from vision.pictures import is_picture_file
 from vision.source import SourceError
 from web.child_process import Crashed, Stopped, run_in_child
 from web.errors import RequestError
 
+log = logging.getLogger(__name__)
 MOST_VIDEO_BYTES = 2 * 1024**3  # of one
 MOST_STORED_BYTES = 8 * 1024**3  # of all, with what is made of them
 MOST_UPLOADS = 32
@@ -21,15 +28,30 @@ CHECK_EVERY = 60.0  # seconds
 CHUNK = 1 << 20  # bytes
 # What the files of a video begin with: (offset, bytes). See "magic" of file(1).
 BEGINNINGS = [
-    *((4, kind) for kind in (b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip")),  # MP4, MOV, 3GP
+    *((4, kind) for kind in (b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip", b"pnot")),  # MP4, MOV, 3GP
     (0, b"\x1a\x45\xdf\xa3"),  # Matroska, WebM
     (8, b"AVI "),
     (0, b"OggS"),
     (0, b"FLV\x01"),
-    (0, b"\x30\x26\xb2\x75\x8e\x66\xcf\x11"),  # WMV
-    (0, b"\x00\x00\x01\xba"),  # MPEG
-    (0, b"\x47\x40"),  # MPEG-TS
+    (0, b"\x30\x26\xb2\x75\x8e\x66\xcf\x11"),  # ASF, WMV
+    (0, b"\xb7\xd8\x00\x20\x37\x49\xda\x11"),  # WTV
+    (0, b"\x06\x0e\x2b\x34"),  # MXF
+    (0, b".RMF"),  # RealMedia
+    (0, b"nut/multimedia container\0"),
+    (0, b"DKIF"),  # IVF
+    (0, b"YUV4MPEG2 "),
+    *((0, b"\x1f\x07\0" + kind) for kind in (b"\x3f", b"\xbf")),  # DV
+    *((0, b"GIF8" + kind) for kind in (b"7a", b"9a")),
 ]
+# MPEG, and H.264, H.265 and others without a container: a start code, and the kinds of units that may come first.
+START_CODE = re.compile(
+    rb"\0{2,3}\x01(?:[\x06\x07\x09\x0f\x21\x25\x27\x41\x47\x61\x65\x67\xb0\xb3\xb5\xb6\xba]|[\x26\x28\x2a\x40-\x4e]\x01)"
+)
+# MPEG-TS, which may begin within a packet; these have 188 bytes, 192 on cameras and discs, 204 from some receivers.
+TRANSPORT_STREAM = re.compile(
+    b"|".join(rb".{0,203}?(?:\x47.{%d}){4}\x47" % (length - 1) for length in (188, 192, 204)), re.DOTALL
+)
+MOTION_JPEG = re.compile(rb"\xff\xd8\xff.*?\xff\xd9\xff\xd8\xff", re.DOTALL)
 # What the page calls the outputs, and what videos.job calls them.
 OUTPUTS = {"video.mp4": "video_annotated.mp4", "table.csv": "video.csv", "timeline.png": "video.png"}
 
@@ -60,13 +82,25 @@ class Upload:
 def analyze_upload(path: Path, name: str, report: Callable[[float], None]) -> str | None:
     """Analyse the video at the path, with all outputs beside it. Returns a sentence on what is wrong with it, or None.
 
-    Raises SourceError.
+    Raises SourceError for whatever may be wrong with a video or a disk.
     """
-    from videos.job import Job
     from videos.steps import do  # here, so that the server itself need not load it
 
-    done, _ = do(Job(path, name, str(path), True, "csv", True), report=report)
+    job = Job(path, name, str(path), True, "csv", True)
+    try:
+        done, _ = do(job, report=report)
+    except Exception as error:
+        if reason := explain(error, job):
+            raise SourceError(reason) from error
+        raise
     return done.note
+
+
+def begins_as_video(content: bytes) -> bool:
+    """Whether a file is a video by what it begins with. Some of these are pictures, which only the rest tells."""
+    if any(content[offset:].startswith(magic) for offset, magic in BEGINNINGS):
+        return True
+    return any(pattern.match(content) for pattern in (START_CODE, TRANSPORT_STREAM, MOTION_JPEG))
 
 
 class VideoQueue:
@@ -94,8 +128,12 @@ class VideoQueue:
         try:
             upload.folder.mkdir()
             self._store(stream, upload.path)
-        except BaseException:
+        except BaseException as error:
             self.remove(upload.id)
+            if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+                raise RequestError(
+                    "The disk is full, so this video cannot be stored; delete some, or try later.", 503
+                ) from error
             raise
         with self._changed:
             upload.status = "queued"
@@ -144,7 +182,7 @@ class VideoQueue:
         room = min(MOST_VIDEO_BYTES, MOST_STORED_BYTES - self._stored())
         with open(path, "wb") as file:
             chunk = stream.read(CHUNK)
-            if not any(chunk[offset:].startswith(magic) for offset, magic in BEGINNINGS):
+            if not begins_as_video(chunk):
                 raise RequestError("This file can't be read as a video; send MP4, MOV, WebM, MKV or AVI.", 415)
             while chunk:
                 room -= len(chunk)
@@ -154,6 +192,8 @@ class VideoQueue:
                     )
                 file.write(chunk)
                 chunk = stream.read(CHUNK)
+        if is_picture_file(path):
+            raise RequestError("This is a picture, not a video; it can be analysed as a picture.", 415)
 
     def _stored(self) -> int:
         return sum(path.stat().st_size for path in self._folder.rglob("*") if path.is_file())
@@ -191,7 +231,12 @@ class VideoQueue:
         except Crashed:
             upload.problem, upload.status = "The analysis crashed; the video may be damaged.", "failed"
         except Exception as error:  # whatever a damaged video causes, the page says so, and the next has its turn
-            reason = str(error) if isinstance(error, SourceError) else f"It cannot be analysed ({error!r})."
-            upload.problem, upload.status = reason.replace(str(upload.path), upload.name), "failed"
+            if isinstance(error, SourceError):
+                reason = str(error).replace(str(upload.path), upload.name)
+                upload.problem = reason.replace(str(upload.folder), "the server's folder")
+            else:
+                log.error("An uploaded video could not be analysed.", exc_info=error)
+                upload.problem = "It cannot be analysed, for a reason that nobody foresaw; the server's log has it."
+            upload.status = "failed"
         if not wanted():
             shutil.rmtree(upload.folder, ignore_errors=True)
