@@ -2,7 +2,7 @@
 // message is a sentence to show.
 import { reasonOf } from "./answers.js";
 
-const complaints = new Set(); // places that say that the server is not responding
+const complaints = new Set(); // places that say why something could not be done
 
 export async function ask(path, method = "GET", body = undefined) {
   const options = { method };
@@ -30,10 +30,10 @@ export function say(place, text) {
   place.hidden = !text;
 }
 
-// Says what an error of ask says. If the server was not responding, the sentence goes when it responds again.
+// Says why something could not be done. The sentence goes when a server that has gone is back.
 export function complain(place, error) {
   say(place, error.message);
-  if (error.isUnreachable) complaints.add(place);
+  complaints.add(place);
 }
 
 export function withdrawComplaints() {

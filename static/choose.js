@@ -5,10 +5,13 @@ const place = byId("sources");
 
 async function watch(source) {
   say(byId("choose-problem"), "");
+  say(byId("choose-state"), "Opening …"); // the server first tries an address, which may take seconds
   try {
     showSources((await ask("source", "POST", { source })).source);
   } catch (error) {
     complain(byId("choose-problem"), error);
+  } finally {
+    say(byId("choose-state"), "");
   }
 }
 

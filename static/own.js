@@ -18,6 +18,7 @@ const REASONS = {
 const OFF = "The camera is off.";
 const ALLOW = "Waiting for the camera. If the browser asks, allow it.";
 const UNPLUGGED = "The camera was unplugged. Plug it in, then start it again.";
+const WITHDRAWN = "The browser no longer allows the camera. Allow it next to the page's address, then start again.";
 const MUTED = "The browser or the system has paused the camera. Turn it on again there.";
 const NO_FRAMES = "The camera sends no picture. If this lasts, unplug it and plug it in again.";
 const video = byId("own-video");
@@ -26,7 +27,7 @@ const sent = document.createElement("canvas");
 const faces = new Faces(byId("own-faces"), byId("own-nobody"));
 const page = crypto.randomUUID?.() ?? String(Math.random());
 // From Start to Stop; what belongs to an earlier one comes too late and is ignored.
-// { camera: the MediaStream, or null until the browser allows it; isMuted }
+// { camera: the MediaStream, or null until the browser allows it; permission: as it was then; isMuted }
 let session = null;
 let resumes = false; // whether it was on when the page was hidden
 
@@ -36,7 +37,7 @@ function tell(text) {
 
 async function start() {
   if (!navigator.mediaDevices) return tell(INSECURE);
-  const mine = { camera: null, isMuted: false };
+  const mine = { camera: null, permission: null, isMuted: false };
   session = mine;
   tell(ALLOW);
   try {
@@ -53,6 +54,7 @@ async function start() {
 
 function use(mine, camera) {
   mine.camera = camera;
+  permissionState().then((state) => { mine.permission = state; });
   for (const track of camera.getTracks()) {
     track.addEventListener("ended", () => explainEnd(mine));
     track.addEventListener("mute", () => setMuted(mine, true));
@@ -84,9 +86,15 @@ function stop(reason = OFF) {
 // A camera ends when it is unplugged, and also when the browser is told not to allow it any more.
 async function explainEnd(mine) {
   if (session !== mine) return;
-  stop(UNPLUGGED);
+  stop();
+  const isWithdrawn = mine.permission === "granted" && (await permissionState()) !== "granted";
+  if (!session) tell(isWithdrawn ? WITHDRAWN : UNPLUGGED);
+}
+
+// "granted", "denied" or "prompt"; null where the browser does not tell.
+async function permissionState() {
   const permission = await navigator.permissions?.query({ name: "camera" }).catch(() => null);
-  if (permission?.state === "denied" && !session) tell(REASONS.NotAllowedError);
+  return permission?.state ?? null;
 }
 
 function showButton(isOn) {

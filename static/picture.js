@@ -15,9 +15,9 @@ const probe = document.createElement("canvas"); // a small copy of the picture, 
 const pixels = probe.getContext("2d", { willReadFrequently: true });
 const liveSnapshot = snapshot.href;
 let mode = "off"; // or "stream", "singles" or "held"
-let held = 0; // counts what was held
+let holds = 0; // counts the calls of hold, so that an earlier one's picture is not shown
 let shown = null; // the address of a single or held picture, to be released
-let checked = { at: 0, time: 0, pixels: null, unmoved: 0 };
+const checked = { at: 0, time: 0, pixels: null, unmoved: 0 };
 let patience = PATIENCE;
 let isFailing = false; // whether the stream could not be loaded, and is to be requested again
 
@@ -118,9 +118,9 @@ async function whyRefused() {
 // Holds the picture that is shown now; the button Snapshot then saves it.
 export async function hold() {
   mode = "held";
-  const mine = ++held;
+  const mine = ++holds;
   const blob = (await copy()) ?? (await newest());
-  if (!blob || mode !== "held" || held !== mine) return;
+  if (!blob || mode !== "held" || holds !== mine) return;
   showBlob(blob);
   snapshot.href = shown;
 }

@@ -1,4 +1,5 @@
 // Uploads pictures and videos one after another, shows what was found in them, and removes them again.
+import { reasonOf } from "./answers.js";
 import { ask, byId } from "./ask.js";
 import { drawBoxes } from "./boxes.js";
 import { Faces } from "./faces.js";
@@ -42,9 +43,8 @@ async function lookAtPicture(upload) {
   form.append("picture", upload.file);
   const response = await fetch("api/predict", { method: "POST", body: form }).catch(() => null);
   if (!response) return tell(upload, "The server is not responding.");
-  const answer = await response.json();
-  if (!response.ok) return tell(upload, answer.error);
-  const { faces } = answer.images[0];
+  if (!response.ok) return tell(upload, await reasonOf(response));
+  const { faces } = (await response.json()).images[0];
   tell(upload, faces.length === 1 ? "1 face" : `${faces.length} faces`);
   const place = upload.card.querySelector(".result");
   place.replaceChildren(byId("picture-result").content.cloneNode(true));
@@ -72,10 +72,10 @@ function send(upload) {
     request.upload.addEventListener("progress", ({ loaded, total }) => tell(upload, "Uploading …", loaded / total));
     request.addEventListener("error", () => reject(new Error(UPLOAD_FAILED)));
     request.addEventListener("abort", () => resolve(null));
-    request.addEventListener("load", () => {
-      const answer = JSON.parse(request.responseText);
-      if (request.status === 202) resolve(answer);
-      else reject(new Error(answer.error));
+    request.addEventListener("load", async () => {
+      const response = new Response(request.responseText, { status: request.status });
+      if (response.ok) resolve(response.json());
+      else reject(new Error(await reasonOf(response)));
     });
     request.open("POST", `videos?name=${encodeURIComponent(upload.file.name)}`);
     request.send(upload.file);

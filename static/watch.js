@@ -70,7 +70,6 @@ function setGone(sentence) {
   isGone = sentence !== "";
   say(byId("gone"), sentence);
   byId("stage").classList.toggle("gone", isGone && !isPaused);
-  if (isGone) for (const id of ["problem", "fault", "waiting"]) say(byId(id), "");
 }
 
 function clearFigures() {

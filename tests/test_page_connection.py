@@ -74,6 +74,7 @@ class Passage(socketserver.StreamRequestHandler):
         method, target, version = request.decode().split()
         headers = [line for line in iter(self.rfile.readline, b"\r\n") if not line.lower().startswith(b"connection")]
         length = sum(int(line.split(b":")[1]) for line in headers if line.lower().startswith(b"content-length"))
+        body = self.rfile.read(length)
         target = target.removeprefix(proxy.prefix)
         path = target.partition("?")[0]
         proxy.requests.append(path)
@@ -86,7 +87,7 @@ class Passage(socketserver.StreamRequestHandler):
             if proxy.prefix:
                 head.append(f"X-Forwarded-Prefix: {proxy.prefix}\r\n".encode())
             with contextlib.suppress(OSError):
-                server.sendall(b"".join([*head, b"\r\n"]) + self.rfile.read(length))
+                server.sendall(b"".join([*head, b"\r\n", body]))
                 while data := server.recv(1 << 16):
                     while path in proxy.is_held:
                         time.sleep(0.02)
@@ -195,7 +196,7 @@ def test_one_window_too_many_says_so_until_there_is_room(serve, open_page, clip,
     address = serve(str(clip))
     monkeypatch.setattr(live_routes, "MAX_VIEWERS", 0)
     page = open_page(address)
-    page.get_by_text("Too many viewers; try again in a moment.").first.wait_for()
+    page.get_by_text("Too many viewers; try again in a moment.").filter(visible=True).wait_for()
     monkeypatch.undo()
     wait_for_face(page)
     wait_until(lambda: is_moving(page))
@@ -264,14 +265,17 @@ def test_nothing_that_is_tried_hides_that_the_server_has_gone(watch, open_page, 
         assert page.get_by_text("The server is not responding.").count() == 0
 
 
-def test_the_live_views_notices_stay_in_it(serve, open_page, clip):
-    with served(VideoCamera(str(clip), Future())) as port:
+def test_the_live_views_notices_stay_in_it(open_page, clip):
+    with served(VideoCamera(str(clip), Future()), note="No webcam found. The demo plays instead.") as port:
         page = open_page(f"http://127.0.0.1:{port}")
         preparing = page.get_by_text("The network is being prepared")
         preparing.wait_for()
+        note = page.get_by_text("No webcam found.")
+        assert note.is_visible()
         for tab in ("This browser's camera", "Pictures and videos"):
             page.get_by_role("tab", name=tab).click()
             assert not preparing.is_visible()
+            assert not note.is_visible()
             assert page.get_by_text("No face in the picture.").filter(visible=True).count() == 0
         page.get_by_role("tab", name="Live").click()
         preparing.wait_for()
@@ -290,6 +294,17 @@ def test_what_failed_in_the_program_is_told_while_it_lasts(serve, open_page, cli
         notice = page.get_by_role("status").get_by_text("Something in the program failed")
         notice.wait_for()
     notice.wait_for(state="hidden")
+
+
+def test_what_a_proxy_refuses_to_pass_on_is_explained(serve, open_page, pass_through, clip, picture):
+    proxy = pass_through(serve(str(clip)))
+    for path in ("/api/predict", "/videos"):
+        proxy.refused[path] = b"HTTP/1.0 413 Too Large\r\nContent-Type: text/html\r\n\r\n<h1>Too Large</h1>"
+    page = open_page(proxy.address)
+    page.get_by_role("tab", name="Pictures and videos").click()
+    for count, file in enumerate((picture, clip), start=1):
+        page.set_input_files("#choose-files", str(file))
+        wait_until(lambda count=count: page.get_by_text("too large for the proxy").count() == count)
 
 
 def test_the_page_works_under_a_path_of_a_proxy(serve, open_page, pass_through, clip, astronaut, tmp_path):
