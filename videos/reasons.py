@@ -22,8 +22,7 @@ REASONS = {
     errno.EFBIG: "it is too large for its disk",
     errno.ENAMETOOLONG: "its name is too long",
     errno.ENOENT: "it does not exist",
-    errno.EEXIST: "a file or folder of that name is there already",
-    errno.ENOTEMPTY: "a folder of that name is there already",
+    errno.EEXIST: "it is there already",
     errno.EISDIR: "it is a folder",
     errno.ENOTDIR: "what should be its folder is a file",
     errno.EIO: "the disk reports an error",
@@ -49,6 +48,8 @@ def explain(error: BaseException, job: Job) -> str | None:
         return None
     if not isinstance(error, OSError):
         return f"{job.path} cannot be analysed: {clause}."
+    if isinstance(error, FileExistsError):
+        return f"{job.path} cannot be analysed: what an earlier run left among its outputs cannot be removed."
     file = _file_of(error, job)
     return f"{file} cannot be {'read' if file == job.path else 'written'}: {clause}."
 
