@@ -1,14 +1,18 @@
+import errno
 import io
 import os
 import threading
 import time
 
+import numpy as np
 import pytest
+from PIL import Image
 
+from videos import steps
 from waiting import wait_until
 from web import video_queue
 from web.errors import RequestError
-from web.video_queue import OUTPUTS, VideoQueue
+from web.video_queue import OUTPUTS, VideoQueue, analyze_upload, begins_as_video
 
 
 @pytest.fixture
@@ -46,10 +50,25 @@ def fail(path, name, report):
     raise ZeroDivisionError("by zero")
 
 
+def analyze_on_full_disk(path, name, report):
+    def do(job, report):
+        folder = path.parent / ".video.analysing"
+        raise OSError(errno.ENOSPC, "No space left on device", str(folder / "000000000.nut"))
+
+    steps.do = do
+    analyze_upload(path, name, report)
+
+
 @pytest.fixture
 def quick(monkeypatch):
     """Videos are not analysed, so that only the queue itself is at work."""
     monkeypatch.setattr(video_queue, "analyze_upload", write_outputs)
+
+
+@pytest.fixture
+def instant(monkeypatch):
+    """As quick, and without a process."""
+    monkeypatch.setattr(video_queue, "run_in_child", lambda *_, **options: None)
 
 
 def finished(upload):
@@ -134,11 +153,72 @@ def test_whatever_goes_wrong_is_said_and_the_next_is_analysed(uploads, content, 
         b"ffconcat version 1.0\nfile /etc/passwd\n",
         b"v=0\nc=IN IP4 127.0.0.1\nm=video 1 RTP/AVP 96\n",
         b"\x89PNG\r\n\x1a\n",
+        b"\xff\xd8\xff\xe0\0\x10JFIF\0" + bytes(100) + b"\xff\xd9",
+        b"Good morning" + bytes(2000),
+        b"\0\0\1\0\1\0\x10\x10\0\0\1\0",  # an icon
+        b"\0\0\0\1Bud1\0\0",  # what a Mac leaves in folders
+        b"RIFF\x24\0\0\0WAVEfmt ",
     ],
 )
 def test_what_does_not_begin_like_a_video_is_refused_and_not_kept(uploads, tmp_path, content):
     with pytest.raises(RequestError, match="can't be read as a video") as refused:
         uploads.add("clip.mp4", io.BytesIO(content))
+    assert refused.value.status == 415
+    assert list(tmp_path.iterdir()) == []
+
+
+PACKETS = [b"\x47" + bytes(187)] * 6  # of MPEG-TS
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"".join(PACKETS),
+        b"".join(PACKETS)[100:],  # cut within a packet
+        b"".join(b"time" + packet for packet in PACKETS),  # .m2ts
+        b"".join(packet + bytes(16) for packet in PACKETS),
+        b"\x06\x0e\x2b\x34\x02\x05\x01\x01\x0d\x01\x02\x01",  # MXF
+        b"\0\0\0\1\x67\x64\0\x0a",  # H.264
+        b"\0\0\1\x09\xf0\0\0\1\x67",
+        b"\0\0\0\1\x40\x01\x0c\x01",  # H.265
+        b"\0\0\1\xb3\x14\0\xb4\x33",  # MPEG-1 and 2, their containers, MPEG-4
+        b"\0\0\1\xba\x44\0\4\0",
+        b"\0\0\1\xb0\x01\0\0\1",
+        b"\x1f\x07\0\xbf\xf8xxx",  # DV
+        b"YUV4MPEG2 W320 H180 F30:1\n",
+        b"DKIF\0\0 \0VP80",
+        b".RMF\0\0\0\x12\0\1",
+        b"nut/multimedia container\0",
+        b"\xb7\xd8\0\x20\x37\x49\xda\x11\xa6\x4e\0\7\xe9\x5e\xad\x8d",  # WTV
+        b"\x30\x26\xb2\x75\x8e\x66\xcf\x11\xa6\xd9",  # ASF
+    ],
+)
+def test_uploads_take_what_the_command_line_takes(uploads, content, instant):
+    assert begins_as_video(content)
+    assert finished(uploads.add("clip", io.BytesIO(content)))[-1]["status"] == "done"
+
+
+def saved(kind, frames, **options):
+    file = io.BytesIO()
+    first, *rest = frames
+    first.save(file, kind, **({"save_all": True, "append_images": rest} if rest else {}), **options)
+    return file.getvalue()
+
+
+FRAMES = [Image.fromarray(np.full((20, 20, 3), 60 * index, np.uint8)) for index in range(4)]
+
+
+@pytest.mark.parametrize(
+    "content", [saved("GIF", FRAMES, duration=40), b"".join(saved("JPEG", [each]) for each in FRAMES)]
+)
+def test_moving_pictures_are_videos(uploads, content, instant):
+    assert finished(uploads.add("clip", io.BytesIO(content)))[-1]["status"] == "done"
+
+
+@pytest.mark.parametrize("kind", ["GIF", "AVIF"])
+def test_pictures_that_begin_like_a_video_are_refused_and_not_kept(uploads, tmp_path, kind):
+    with pytest.raises(RequestError, match="This is a picture") as refused:
+        uploads.add("photo", io.BytesIO(saved(kind, FRAMES[:1])))
     assert refused.value.status == 415
     assert list(tmp_path.iterdir()) == []
 
@@ -160,6 +240,24 @@ def test_too_much_is_refused_and_not_kept(uploads, content, tmp_path, monkeypatc
         uploads.add("clip.mp4", io.BytesIO(content))
     assert refused.value.status == 503
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_full_disk_refuses_a_video_in_a_sentence(uploads, content, tmp_path):
+    class Full(io.BytesIO):
+        def read(self, count=-1):
+            raise OSError(errno.ENOSPC, "No space left on device")  # as writing would
+
+    with pytest.raises(RequestError, match="The disk is full, so this video cannot be stored") as refused:
+        uploads.add("clip.mp4", Full(content))
+    assert refused.value.status == 503
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_goes_wrong_with_a_disk_names_no_temporary_file(uploads, content, tmp_path, monkeypatch):
+    monkeypatch.setattr(video_queue, "analyze_upload", analyze_on_full_disk)
+    state = finished(uploads.add("clip.mp4", io.BytesIO(content)))[-1]
+    assert state["status"] == "failed"
+    assert state["problem"] == "clip.mp4_annotated.mp4 cannot be written: the disk is full."
 
 
 def test_an_upload_that_breaks_off_is_not_kept(uploads, content, tmp_path):
