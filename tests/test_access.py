@@ -66,7 +66,7 @@ def test_the_link_sets_a_cookie_and_leaves_the_address_bar(serve, clip):
     assert "HttpOnly" in cookie
     assert "SameSite=Lax" in cookie
     assert "Secure" not in cookie
-    assert ask(address, f"//elsewhere.example/?token={TOKEN}")[1]["Location"] == "/elsewhere.example/"
+    assert ask(address, f"//elsewhere.example/?token={TOKEN}").headers["Location"] is None
     assert ask(address, "/state", Cookie=cookie.partition(";")[0])[0] == 200
     assert ask(address, "/state", Authorization=f"Bearer {TOKEN}")[0] == 200
     for wrong in ("", "wrong", "ünïcode"):
