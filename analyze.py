@@ -107,6 +107,11 @@ def _say(text: str, to: TextIO | None = None) -> None:
     print(in_one_line(text), file=to, flush=True)
 
 
+def _tell(job: Job, sentence: str) -> None:
+    """Print a sentence on a job, with the name of its input in front where the sentence does not begin with it."""
+    _say(sentence if sentence.startswith(str(job.path)) else f"{job.path}: {sentence}", sys.stderr)
+
+
 def _sentence(job: Job, error: Exception) -> str:
     """What ended a job, for the person who started it."""
     if isinstance(error, KilledWorker):
@@ -193,8 +198,8 @@ def report(jobs: Sequence[Job], progress: Progress) -> int:
     finally:
         rate = bar.rate
         bar.close()
-    for job, reason in failures:
-        _say(reason if str(job.path) in reason else f"{job.path}: {reason}", sys.stderr)
+        for job, reason in failures:
+            _tell(job, reason)
     print(f"{done} of {len(jobs)} analysed, at {rate:.0f} frames a second")
     return len(failures)
 
@@ -247,7 +252,7 @@ def choose_jobs(inputs: Inputs, options: argparse.Namespace) -> tuple[list[Job],
             state = _state(job, options.force)
         except OSError as error:
             state = "failed"
-            _say(_sentence(job, error), sys.stderr)
+            _tell(job, _sentence(job, error))
         counts[state] += 1
         if state in ("new", "outdated"):
             waiting.append(job)
@@ -265,7 +270,7 @@ def _state(job: Job, force: bool) -> str:
     if not job.outputs:
         return "empty"
     if foreign := foreign_output(job):
-        _say(f"{job.path}: {foreign} is not from this program; choose another folder with --out.", sys.stderr)
+        _tell(job, f"{foreign} is not from this program; choose another folder with --out.")
         return "failed"
     if force:
         return "new"

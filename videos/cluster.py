@@ -1,6 +1,5 @@
 """Spreads jobs over the processes of this machine, or over a cluster of others, with Dask."""
 
-import itertools
 import logging
 import pickle
 from collections.abc import Callable, Iterable, Iterator
@@ -10,6 +9,7 @@ from typing import Any
 import dask
 from dask.system import CPU_COUNT
 from distributed import Client, Future, LocalCluster, as_completed, wait
+from distributed.client import FutureCancelledError
 
 from paths import ROOT
 from videos.job import Done, Job
@@ -33,7 +33,7 @@ DASK = {
 
 
 class ClusterError(Exception):
-    """There is no cluster to work on; the message is one sentence."""
+    """There is no cluster to work on, or no longer; the message says so."""
 
 
 @contextmanager
@@ -58,6 +58,7 @@ def _because(error: Exception) -> str:
 
 
 def _connect(scheduler: str) -> AbstractContextManager[Client]:
+    logging.getLogger("distributed.client").setLevel(logging.CRITICAL)  # what goes wrong is told here
     return Client(scheduler, timeout=CONNECT_TIMEOUT)
 
 
@@ -96,16 +97,24 @@ def _caller(root: str) -> Callable[[bytes], tuple[Any, str]]:
         from distributed import get_worker
 
         from videos.job import Job, program_and_network
+        from videos.reasons import explain
         from vision.opencv import cv2
         from vision.source import SourceError
 
         cv2.setNumThreads(1)  # the workers share the machine
         function, arguments = pickle.loads(step)
-        if arguments and isinstance(arguments[0], Job) and arguments[0].maker != program_and_network():
+        job = arguments[0] if arguments else None
+        if isinstance(job, Job) and job.maker != program_and_network():
             raise SourceError(
                 f"The worker {get_worker().address} has another version of the program or another network."
             )
-        return function(*arguments), get_worker().address
+        try:
+            return function(*arguments), get_worker().address
+        except Exception as error:
+            reason = explain(error, job) if isinstance(job, Job) else None
+            if reason is None:
+                raise
+        raise SourceError(reason)  # by itself, since not every library's error can be sent to another process
 
     return call
 
@@ -154,9 +163,15 @@ class _Run:
         while (future := next(self._futures)) not in self._places:
             pass  # of a job that has failed
         running, call = self._places.pop(future)
-        outcome = future.exception()
+        try:
+            outcome = future.exception()
+            if outcome is None:
+                result, running.workers[call] = future.result()
+        except FutureCancelledError as error:  # those that are cancelled here have left _places before
+            raise ClusterError(
+                "The scheduler has gone. What is finished stays, and the same command goes on from there."
+            ) from error
         if outcome is None:
-            result, running.workers[call] = future.result()
             outcome = self.advance(running, (call, result))
         if isinstance(outcome, Exception):
             self._drop(running)
@@ -177,8 +192,16 @@ def run(client: Client, jobs: Iterable[Job]) -> Iterator[tuple[Job, float, int, 
     do, and at last a Done, or the exception that ended the job. A step whose worker was killed is done again.
     """
     jobs, under_way = iter(jobs), _Run(client)
-    for job in itertools.islice(jobs, WAITING_FOR_EACH * max(1, sum(client.nthreads().values()))):
-        under_way.advance(_Running(job))
+
+    def begin() -> Iterator[tuple[Job, float, int, Done | Exception | None]]:
+        """Hand out the next job's first calls, and of those before it that cannot even begin yield why."""
+        for job in jobs:
+            if not (outcome := under_way.advance(_Running(job))):
+                return
+            yield job, 1.0, 0, outcome
+
+    for _ in range(WAITING_FOR_EACH * max(1, sum(client.nthreads().values()))):
+        yield from begin()
     while under_way:
         running, call, outcome = under_way.next()
         share, frames = call.share, call.frames
@@ -189,5 +212,5 @@ def run(client: Client, jobs: Iterable[Job]) -> Iterator[tuple[Job, float, int, 
         running.share += share
         running.frames += frames
         yield running.job, share, frames, outcome
-        if outcome and (following := next(jobs, None)):
-            under_way.advance(_Running(following))
+        if outcome:
+            yield from begin()

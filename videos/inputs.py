@@ -87,6 +87,7 @@ def find_inputs(arguments: Sequence[str]) -> Inputs:
     found: dict[str, Path] = {}  # by absolute paths, since a file may be named in several ways
     problems: list[str] = []
     for argument in arguments:
+        before = len(problems)
         if os.path.isdir(argument):
             files = _sort_out(_walk(argument, problems))
         elif os.path.lexists(argument):
@@ -96,7 +97,7 @@ def find_inputs(arguments: Sequence[str]) -> Inputs:
         else:
             problems.append(f"{argument} does not exist.")
             continue
-        if not files.inputs:
+        if not files.inputs and len(problems) == before:
             problems.append(_nothing(argument, files))
         for path in files.inputs:
             found.setdefault(os.path.join(os.path.realpath(path.parent), path.name), path)
