@@ -1,6 +1,7 @@
 """What a command line names: lists, folders, patterns and endings; and nothing that gives nothing in silence."""
 
 import os
+import re
 from pathlib import Path
 
 import numpy as np
@@ -8,9 +9,11 @@ import pytest
 from PIL import Image
 
 import analyze
+from paths import ROOT
 from videos.inputs import ENDINGS, expand_lists, find_inputs, read_list
 from videos.outputs import mark_of
 from vision.endings import VIDEO_SUFFIXES
+from vision.pictures import SUFFIXES as PICTURE_SUFFIXES
 from vision.pictures import is_picture_file
 from vision.source import SourceError
 
@@ -218,6 +221,13 @@ def test_a_very_large_picture_is_a_picture(tmp_path, monkeypatch):
         monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", most)
         assert found(tmp_path) == [(tmp_path / "large.png").as_posix()]
         assert is_picture_file(tmp_path / "large") == (most == 10_001)
+
+
+def test_the_endings_are_those_of_the_document():
+    text = (ROOT / "docs" / "videos.md").read_text(encoding="utf-8")
+    videos, pictures = (re.search(rf"^{kind}: (.+?)\n\n", text, re.M | re.S)[1] for kind in ("Videos", "Pictures"))
+    assert {word for word in videos.split() if word.startswith(".")} == VIDEO_SUFFIXES
+    assert set(pictures.split()) == PICTURE_SUFFIXES | {".gif"}
 
 
 def test_endings_are_written_as_they_are_compared():
