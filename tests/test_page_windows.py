@@ -39,6 +39,15 @@ def open_window(windows, address):
     return page
 
 
+def open_one_after_another(windows, address, count):
+    """Windows, of which the first have the streams."""
+    pages = []
+    for _ in range(count):
+        pages.append(open_window(windows, address))
+        wait_for_face(pages[-1])
+    return pages
+
+
 def moves(page):
     """Whether picture and bars change while one looks."""
     seen, bars = picture(page), page.evaluate(BARS)
@@ -70,9 +79,7 @@ def test_eight_windows_show_what_happens_and_leave_connections_for_settings(serv
 
 def test_a_hidden_window_gives_its_stream_to_another(serve, windows):
     address = serve("demo")
-    pages = [open_window(windows, address) for _ in range(4)]
-    for page in pages:
-        wait_for_face(page)
+    pages = open_one_after_another(windows, address, 4)
     wait_until(lambda: with_stream(pages) == pages[:3])
     pages[0].evaluate(SET_HIDDEN, True)
     wait_until(lambda: with_stream(pages) == pages[1:])
@@ -84,9 +91,7 @@ def test_a_hidden_window_gives_its_stream_to_another(serve, windows):
 
 def test_a_window_that_hangs_loses_its_stream_to_another(serve, windows):
     address = serve("demo")
-    pages = [open_window(windows, address) for _ in range(4)]
-    for page in pages:
-        wait_for_face(page)
+    pages = open_one_after_another(windows, address, 4)
     wait_until(lambda: with_stream(pages) == pages[:3])
     dialogs = []
     pages[0].on("dialog", lambda dialog: dialogs.append(dialog))  # and leave it open: the window says nothing any more
