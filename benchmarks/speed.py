@@ -20,7 +20,7 @@ from training.dataset import load_dataset
 from training.evaluate import accuracy, calibration_error, predict_all
 from videos.annotate_video import annotate_video
 from videos.video_file import read, scan
-from vision.decoding import colour
+from vision.decoding import UPRIGHT, colour
 from vision.draw import draw_faces
 from vision.faces import Face
 from vision.opencv import cv2
@@ -91,7 +91,9 @@ def _pipeline_rate(model: FacialExpressionModel, video: Path) -> float:
 
     recording = scan(video)
     passes = itertools.chain.from_iterable(read(recording, recording.segments[0]) for _ in itertools.count())
-    timed = ((colour(frame.picture), index / 30) for index, frame in enumerate(itertools.islice(passes, FRAMES)))
+    timed = (
+        (colour(frame.picture, UPRIGHT), index / 30) for index, frame in enumerate(itertools.islice(passes, FRAMES))
+    )
     smoother, encoded = ExpressionSmoother(), 0
     waiting: deque[Future[int]] = deque()
     started = time.perf_counter()

@@ -335,3 +335,26 @@ def test_a_size_that_changes_on_the_way_ends_in_one_size(tmp_path, astronaut):
     assert set(found.numbers.tolist()) == {1}
     assert np.ptp(found.boxes, axis=0).max() <= 12
     assert {parts[0].shape for parts, _ in shown(job.annotated)} == {(240, 240)}
+
+
+@pytest.mark.parametrize("ending", ["h264", "gif", "mjpeg", "y4m"])
+def test_raw_kinds_of_video_are_analysed(tmp_path, ending, astronaut):
+    codec, name = {"h264": ("libx264", "yuv420p"), "gif": ("gif", "rgb8"), "mjpeg": ("mjpeg", "yuvj420p")}.get(
+        ending, ("rawvideo", "yuv420p")
+    )
+    kind = {"y4m": "yuv4mpegpipe"}.get(ending, ending)
+    with av.open(str(tmp_path / f"clip.{ending}"), "w", format=kind) as container:
+        stream = container.add_stream("wrapped_avframe" if ending == "y4m" else codec, rate=10)
+        stream.width, stream.height, stream.pix_fmt = 240, 240, name
+        image = cv2.resize(astronaut[:300, 80:380, ::-1], (240, 240))
+        for index in range(10):
+            frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(np.roll(image, index, 1)), "rgb24")
+            frame = frame.reformat(format=name)
+            frame.pts, frame.time_base = index, Fraction(1, 10)
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    job = Job(tmp_path / f"clip.{ending}", "clip", str(tmp_path / "out"), True, "csv", False)
+    done, found = do(job)
+    assert done.frames == 10
+    assert set(found.numbers.tolist()) == {1}
+    assert len(shown(job.annotated)) == 10

@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 from videos.video_file import join_pieces, read, scan, write_piece
-from vision.decoding import colour, grey, planes
+from vision.decoding import UPRIGHT, colour, grey, planes
 from vision.source import SourceError
 
 ROTATED = bytes.fromhex("00000000 00010000 00000000 ffff0000 00000000 00000000 00000000 00000000 40000000")
@@ -19,7 +19,7 @@ def frames_of(recording, **options):
 
 
 def numbers_seen(frames):
-    return [round(float(colour(frame.picture).mean())) - 20 for frame in frames]
+    return [round(float(colour(frame.picture, UPRIGHT).mean())) - 20 for frame in frames]
 
 
 def rewrite(recording, folder, **options):
@@ -65,7 +65,7 @@ def test_a_sample_is_of_the_recording_not_of_the_segments(film, tmp_path):
 def test_grey_frames_are_those_in_colour(film, tmp_path, astronaut):
     recording = scan(film(tmp_path / "clip.mp4", [astronaut[:240, :320]] * 3))
     picture = frames_of(recording)[1].picture
-    brightness = colour(picture) @ np.array([0.114, 0.587, 0.299])
+    brightness = colour(picture, UPRIGHT) @ np.array([0.114, 0.587, 0.299])
     assert np.abs(brightness - grey(picture, recording.shape)).mean() < 1
 
 
@@ -79,7 +79,7 @@ def test_a_phone_video_comes_out_upright(film, tmp_path):
     path.write_bytes(content)
     recording = scan(path)
     [frame, *_] = frames_of(recording)
-    image = colour(frame.picture)
+    image = colour(frame.picture, recording.shape.turn)
     assert image.shape == (64, 48, 3)
     assert image[:28].mean() > 240  # turned clockwise, the left becomes the top
     assert image[36:].mean() < 15

@@ -15,14 +15,11 @@ import av
 import numpy as np
 from av.container import InputContainer, OutputContainer
 
+from videos.reasons import cause
 from videos.sound import Sound, write_sound
 from vision.decoding import Clock, Colours, Shape, choose_stream, colours_of, decode, rate_of, shape_of
 from vision.source import SourceError
 
-VIDEO_SUFFIXES = {
-    *(".3gp", ".avi", ".flv", ".m2ts", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".mts", ".mxf"),
-    *(".ogv", ".ts", ".vob", ".webm", ".wmv"),
-}
 # Frames that a segment has at least, the last one half as many; it begins at a key frame, since decoding can begin
 # nowhere else.
 SEGMENT = 90
@@ -31,10 +28,14 @@ KEY_FRAME_EVERY = 60  # frames, so that a player gets quickly to any moment
 # Of x264: its fastest preset takes a third of the time of "veryfast", for files 1.4 times as large of the same quality;
 # and one quantizer for all frames, about that of its usual quality (crf 23), saves it a look at each beforehand.
 QUALITY = {"preset": "ultrafast", "qp": "21", "g": str(KEY_FRAME_EVERY)}
+USUAL_BYTES_A_SECOND = 250_000  # to guess the length of a file that does not tell it
 MOST_PIXELS = 8192 * 8192  # of a frame
 # FFmpeg's kinds of files that are a video in themselves. Others, such as playlists, name further files or addresses,
 # and are not followed.
-CONTAINERS = "asf,avi,flv,matroska,webm,mov,mp4,m4a,3gp,3g2,mj2,mpeg,mpegts,mpegvideo,mxf,nut,ogg"
+CONTAINERS = (
+    "asf,avi,flv,matroska,webm,mov,mp4,m4a,3gp,3g2,mj2,mpeg,mpegts,mpegvideo,mxf,nut,ogg,"
+    "dv,gif,h264,hevc,ivf,jpeg_pipe,m4v,mjpeg,rm,wtv,yuv4mpegpipe"
+)
 # Kinds of files whose times may begin again within: recordings of broadcasts, and such that were joined.
 BROADCAST = {"mpegts", "mpeg"}
 LONGEST_GAP = 10.0  # seconds from one frame of such a file to the next, above which its times begin again
@@ -132,10 +133,12 @@ def _begins_again(packets: list[_Packet], time_base: Fraction) -> bool:
 
 
 def seconds_of(path: str | Path) -> float:
-    """How long a video file says it is; infinite where it does not say, 0 where it cannot be read."""
+    """How long a video file says it is, or seems to be by its size; 0 where it cannot be read."""
     try:
         with _opened(path) as (container, _):
-            return float("inf") if container.duration is None else container.duration / av.time_base
+            if container.duration is not None and container.duration > 0:
+                return container.duration / av.time_base
+            return Path(path).stat().st_size / USUAL_BYTES_A_SECOND
     except SourceError:
         return 0.0
 
@@ -201,8 +204,9 @@ def _opened(path: str | Path, threads: int = 1) -> Iterator[tuple[InputContainer
         options = {"protocol_whitelist": "file", "format_whitelist": CONTAINERS}
         container = av.open(str(Path(path).absolute()), options=options, metadata_errors="replace")
     except (av.FFmpegError, OSError, ValueError) as error:
-        reason = "it is empty" if Path(path).exists() and not Path(path).stat().st_size else "it may be cut short"
-        raise SourceError(f"{path} is not a video that can be played: {reason}, or of another kind.") from error
+        empty = Path(path).is_file() and not Path(path).stat().st_size
+        reason = "it is empty" if empty else cause(error) or "it may be cut short, or of another kind"
+        raise SourceError(f"{path} is not a video that can be played: {reason}.") from error
     with container:
         stream = choose_stream(container)
         if stream is None:

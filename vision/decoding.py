@@ -84,6 +84,7 @@ class Shape:
 
     size: tuple[int, int]  # width and height, even, of the upright picture with square pixels
     aspect: Fraction | None  # a pixel's width to its height in the file; None for 1
+    turn: Orientation
 
 
 @dataclass(frozen=True)
@@ -111,21 +112,22 @@ def colours_of(frame: av.VideoFrame) -> Colours:
 
 def shape_of(frame: av.VideoFrame, aspect: Fraction | None) -> Shape:
     """The Shape of a video whose first frame this is. aspect: a pixel's width to its height, None for 1."""
-    height, width = _upright(np.empty((frame.height, frame.width), np.uint8), orientation(frame), aspect).shape
-    return Shape((max(2, width - width % 2), max(2, height - height % 2)), aspect)
+    turn = orientation(frame)
+    height, width = _upright(np.empty((frame.height, frame.width), np.uint8), turn, aspect).shape
+    return Shape((max(2, width - width % 2), max(2, height - height % 2)), aspect, turn)
 
 
-def colour(frame: av.VideoFrame, aspect: Fraction | None = None) -> np.ndarray:
+def colour(frame: av.VideoFrame, turn: Orientation, aspect: Fraction | None = None) -> np.ndarray:
     """A frame as (height, width, 3) uint8 BGR, upright. aspect: a pixel's width to its height, None for 1."""
     even = frame.width % 2 == frame.height % 2 == 0
     if even and frame.format.name == "yuv420p" and frame.color_range != ColorRange.JPEG:  # OpenCV is faster
-        return _upright(cv2.cvtColor(frame.to_ndarray(), cv2.COLOR_YUV2BGR_I420), orientation(frame), aspect)
-    return _upright(frame.to_ndarray(format="bgr24", threads=1), orientation(frame), aspect)
+        return _upright(cv2.cvtColor(frame.to_ndarray(), cv2.COLOR_YUV2BGR_I420), turn, aspect)
+    return _upright(frame.to_ndarray(format="bgr24", threads=1), turn, aspect)
 
 
 def grey(frame: av.VideoFrame, shape: Shape) -> np.ndarray:
     """A frame as (height, width) uint8 in the shape, in which 0 is black and 255 is white."""
-    luma = _fit(_upright(_plane(_as_yuv420(frame), 0), orientation(frame), shape.aspect), shape.size, 16)
+    luma = _fit(_upright(_plane(_as_yuv420(frame), 0), shape.turn, shape.aspect), shape.size, 16)
     if colours_of(frame).range == FULL:
         return np.ascontiguousarray(luma)
     factor, offset = FULL_RANGE
@@ -134,7 +136,7 @@ def grey(frame: av.VideoFrame, shape: Shape) -> np.ndarray:
 
 def planes(frame: av.VideoFrame, shape: Shape) -> np.ndarray:
     """A frame as (height * 3 / 2, width) uint8 I420 in the shape, with the numbers and colours of the file."""
-    converted, turn, (width, height) = _as_yuv420(frame), orientation(frame), shape.size
+    converted, turn, (width, height) = _as_yuv420(frame), shape.turn, shape.size
     if (frame.width, frame.height) == shape.size and turn == UPRIGHT and not _is_stretched(shape.aspect):
         return converted.to_ndarray()
     black = 0 if colours_of(frame).range == FULL else 16
@@ -193,7 +195,8 @@ def _fit(plane: np.ndarray, size: tuple[int, int], border: int) -> np.ndarray:
 def orientation(frame: av.VideoFrame) -> Orientation:
     """How a frame is to be turned and mirrored: a, b, c, d of x' = a x + c y and y' = b x + d y, each -1, 0 or 1.
 
-    From the frame's display matrix, whose numbers have 16 bits behind the point (libavutil/display.h).
+    From the frame's display matrix, whose numbers have 16 bits behind the point (libavutil/display.h). To be asked for
+    once a video: a frame whose side data was read stays in memory until Python collects its garbage.
     """
     matrix: Any = frame.side_data.get("DISPLAYMATRIX")
     if matrix is None:

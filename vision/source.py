@@ -15,7 +15,7 @@ from av.container import InputContainer
 
 from paths import DEMO
 from vision.addresses import host_of, is_address, show_address, to_ffmpeg
-from vision.decoding import Clock, choose_stream, colour, decode, rate_of
+from vision.decoding import UPRIGHT, Clock, choose_stream, colour, decode, orientation, rate_of
 from vision.opencv import cv2
 from vision.pictures import PictureError, decode_picture, is_picture_file
 
@@ -277,16 +277,19 @@ def _play(container: InputContainer, name: str, wanted: Wanted, paced: bool) -> 
         stream.thread_type = "AUTO" if paced else "SLICE"  # the former shows frames later
         clock, period = Clock(rate_of(stream)), float(1 / rate_of(stream))
         start = shown = time.monotonic()
+        turn, size = UPRIGHT, (0, 0)
         for frame in decode(container, stream):
             if not wanted():
                 return
+            if size != (size := (frame.width, frame.height)):
+                turn = orientation(frame)
             if paced:
                 due, now = start + clock.time(frame), time.monotonic()
                 if now - due > period and now - shown < LATEST_SHOWN:
                     continue
                 _wait_until(due, wanted)
             shown = time.monotonic()
-            yield colour(frame, stream.sample_aspect_ratio)
+            yield colour(frame, turn, stream.sample_aspect_ratio)
         if paced:
             _wait_until(time.monotonic() + period, wanted)  # the last frame stays as long as the others
 

@@ -1,6 +1,7 @@
 """A recording of the live view: a table as analyze.py makes it, a timeline and, if wanted, the video."""
 
 import csv
+import logging
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
@@ -11,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from camera import Shot, VideoCamera
+from videos.reasons import cause
 from videos.table import COLUMNS, Found, concatenate, gather, to_rows
 from vision.faces import Face
 from vision.opencv import cv2
@@ -25,11 +27,15 @@ SHORTEST_STEP = 0.001  # seconds from one frame to the next
 OUTPUTS = ("table.csv", "timeline.png", "video.mp4")
 
 
+log = logging.getLogger(__name__)
+
+
 def draw(path: Path, found: Found, title: str, frames: int, seconds: float, report: Callable[[Any], None]) -> None:
     """Draw the timeline, in a process of its own. report: not used."""
+    from videos.job import program_and_network
     from videos.timeline import draw_timeline  # here, since the server itself does without Matplotlib
 
-    draw_timeline(path, found, title, frames, seconds)
+    draw_timeline(path, found, title, frames, seconds, program_and_network())
 
 
 class LiveRecording:
@@ -98,7 +104,11 @@ class LiveRecording:
         except Stopped:
             pass
         except Exception as error:  # most likely a full disk; whatever it is, the page says so
-            self._problem, self._status = f"The recording broke off ({error!r}).", "failed"
+            reason = cause(error)
+            if reason is None:
+                log.exception("A recording broke off")
+                reason = "something in the program failed; its terminal has the details"
+            self._problem, self._status = f"The recording broke off: {reason}.", "failed"
 
     def _write(self) -> None:
         title = f"Recorded on {datetime.now():%Y-%m-%d at %H:%M}"
