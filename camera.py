@@ -271,7 +271,7 @@ class VideoCamera:
         """Keep the source's newest frame at hand until the source ends or is not wanted any more."""
         with self._work:
             if not self._wanted():
-                self._shot = None  # whoever comes later should not see an old frame first
+                self._shot = self._captured = None  # the next viewer should not see an old frame first
                 self._frame_times.clear()
                 self._gaps.clear()
                 self._work.wait_for(lambda: self._closed or self._wanted())

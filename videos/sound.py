@@ -47,8 +47,7 @@ def write_sound(container: InputContainer, made: Path, start: float) -> Sound:
     for write in [_copied, _encoded] if sound.codec_context.codec.canonical_name in KEPT else [_encoded]:
         try:
             container.seek(0)
-            if _write(made, partial(write, container, sound, start)):
-                return Sound(made)
+            return Sound(made if _write(made, partial(write, container, sound, start)) else None)
         except (av.FFmpegError, ValueError, OSError, EOFError):
             made.unlink(missing_ok=True)
     return Sound(None, LEFT_OUT)
@@ -110,8 +109,9 @@ def _resampled(
     for frame in _decoded(container, sound):
         if kind != (kind := (frame.format.name, frame.layout.name, frame.sample_rate)):
             resampler = AudioResampler("fltp", layout, rate)
-        if frame.time is not None:
-            late = frame.time + offset - due / rate
+        moment = frame.time
+        if moment is not None:
+            late = moment + offset - due / rate
             if due and not -LONGEST_GAP / 10 < late <= LONGEST_GAP:  # times begin again
                 offset -= late
                 late = 0.0
@@ -121,13 +121,14 @@ def _resampled(
                 yield np.zeros((channels, silence), np.float32)
         frame.pts = None  # the resampler would fill gaps in its own way
         assert resampler
+        early = 0 if due or moment is None else max(0, -round((moment + offset) * rate))
         for part in resampler.resample(frame):
-            samples = part.to_ndarray()
-            early = 0 if due or frame.time is None else max(0, -round((frame.time + offset) * rate))
-            samples = samples[:, early:]
+            samples = part.to_ndarray()[:, early:]
             if samples.shape[1]:
                 due += samples.shape[1]
                 yield samples
+    for part in resampler.resample(None) if resampler else ():
+        yield part.to_ndarray()
 
 
 def _decoded(container: InputContainer, sound: av.AudioStream) -> Iterator[av.AudioFrame]:

@@ -5,7 +5,6 @@ import ipaddress
 import re
 import socket
 from collections.abc import Sequence
-from urllib.parse import urlsplit
 
 from flask import Flask, Response, jsonify, redirect, render_template, request
 from flask.typing import ResponseReturnValue
@@ -101,8 +100,8 @@ def _host_name(host: str) -> str:
 
 def _embedding_origin() -> str:
     """The origin of the page that shows the picture, as its browser says."""
-    place = urlsplit(request.headers.get("Origin") or request.headers.get("Referer", ""))
-    return f"{place.scheme}://{place.netloc}".lower()
+    place = re.match(r"[^:/]+://[^/?#]*", request.headers.get("Origin") or request.headers.get("Referer", ""))
+    return place[0].lower() if place else ""
 
 
 def _check_token(token: str) -> ResponseReturnValue | None:
