@@ -106,7 +106,8 @@ def test_the_source_is_released_after_the_last_viewer_and_opened_for_the_next(wa
     monkeypatch.setattr(camera, "RELEASE_AFTER", 0.5)
     video = watch(str(clip))
     old = next(video.shots())
-    wait_until(lambda: video.state()["fps"] == 0)  # over the last two seconds
+    wait_until(lambda: video.state()["fps"] > 0)
+    wait_until(lambda: video.state()["fps"] == 0)
     started = time.time()
     new = next(video.shots())
     assert opened == [str(clip)] * 2
