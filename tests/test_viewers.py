@@ -139,3 +139,17 @@ def test_another_server_sends_the_stream_itself(watch, clip):
         assert body.startswith(b"\xff\xd8")
     response.close()
     close_app(app)
+
+
+def test_a_connection_that_the_server_closes_holds_nobody_up(connect, video):
+    first, second = connect(), connect()
+    wait_until(video.watched.is_set)
+    wait_until(lambda: len(connect.viewers) == 2)
+    video.show(1, 1_000_000)  # more than the first one's connection takes at once
+    while read_part(second.stream)[0] != 1:
+        pass
+    first.server_end.close()
+    video.show(2)
+    video.show(3)
+    while read_part(second.stream)[0] != 3:
+        pass

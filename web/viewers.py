@@ -160,14 +160,18 @@ class Viewers:
         if taken:
             viewer.moved = time.monotonic()
         if viewer.rest and not waits:
-            self._selector.register(viewer.connection, selectors.EVENT_WRITE, viewer)
+            try:
+                self._selector.register(viewer.connection, selectors.EVENT_WRITE, viewer)
+            except ValueError:  # the connection has just been closed
+                self._drop(viewer)
         if not viewer.rest and waits:
-            self._selector.unregister(viewer.connection)
+            with suppress(KeyError, ValueError):
+                self._selector.unregister(viewer.connection)
             if viewer.newest is not self._newest:
                 self._begin(viewer)
 
     def _drop(self, viewer: Viewer) -> None:
-        with suppress(KeyError):
+        with suppress(KeyError, ValueError):  # it was not registered, or has been closed
             self._selector.unregister(viewer.connection)
         self._viewers.discard(viewer)
         viewer.gone.set()
