@@ -33,9 +33,7 @@ class Video:
 
 @pytest.fixture
 def video():
-    video = Video()
-    yield video
-    video.queue.put(None)
+    return Video()
 
 
 class Connection:
@@ -70,6 +68,8 @@ def connect(video):
     for connection in connections:
         connection.close()
         connection.server_end.close()
+    video.queue.put(None)
+    viewers.close()
 
 
 def read_part(stream):

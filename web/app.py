@@ -27,6 +27,7 @@ class Parts:
 
     videos: VideoQueue
     recording: LiveRecording
+    view: LiveView
     folder: Path  # of all that they store
 
 
@@ -50,8 +51,8 @@ def create_app(
     for name in ("videos", "recording"):
         (folder / name).mkdir()
     videos, recording = VideoQueue(folder / "videos"), LiveRecording(video, folder / "recording")
-    app.extensions["expressions"] = Parts(videos, recording, folder)
     pictures, cameras, view = PictureReader(video.model), BrowserCameras(video.model), LiveView(video, recording)
+    app.extensions["expressions"] = Parts(videos, recording, view, folder)
     app.register_blueprint(live_routes(view, note))
     app.register_blueprint(upload_routes(pictures, cameras, videos))
     app.register_blueprint(prometheus_routes(view.status, videos, cameras))
@@ -63,4 +64,5 @@ def close_app(app: Flask) -> None:
     parts: Parts = app.extensions["expressions"]
     parts.videos.close()
     parts.recording.close()
+    parts.view.close()
     shutil.rmtree(parts.folder, ignore_errors=True)

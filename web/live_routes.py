@@ -35,6 +35,11 @@ class LiveView:
         self.plain_pictures = Viewers(partial(video.shots, plain=True), plain_part)
         self.events = Viewers(video.shots, self._event, b"", EVENT_PERIOD)
 
+    def close(self) -> None:
+        """End all streams."""
+        for viewers in (self.pictures, self.plain_pictures, self.events):
+            viewers.close()
+
     def status(self) -> dict[str, Any]:
         """What /state answers: a dict for JSON."""
         pages = max(len(self.pictures) + len(self.plain_pictures), len(self.events))  # a page is among both

@@ -66,6 +66,7 @@ class Viewers:
         self._lock = threading.Lock()  # guards the start of the threads
         self._threads: list[threading.Thread] = []
         self._present = threading.Event()  # somebody watches
+        self._closing = False
         self._wake, self._waker = socket.socketpair()
         for end in (self._wake, self._waker):
             end.setblocking(False)
@@ -83,11 +84,24 @@ class Viewers:
         self._viewers.add(viewer)
         self._present.set()
         with self._lock:
+            if self._closing:
+                return
             if not self._threads:
                 self._threads = [threading.Thread(target=work, daemon=True) for work in (self._take, self._send)]
                 for thread in self._threads:
                     thread.start()
         viewer.gone.wait()
+
+    def close(self) -> None:
+        """End the stream for everybody, and the threads."""
+        with self._lock:
+            self._closing = True
+            self._present.set()
+            self._rouse()
+            for thread in self._threads:
+                thread.join()
+            for resource in (self._selector, self._wake, self._waker):
+                resource.close()
 
     def in_thread(self) -> Iterator[bytes]:
         """The same stream as an endless body, for a server whose threads send for themselves."""
@@ -108,15 +122,18 @@ class Viewers:
         closed, begun = False, 0.0
         while not closed:
             self._present.wait()
+            if self._closing:
+                break
             with closing(self._shots()) as shots:
                 closed = True
                 for shot in shots:
+                    if self._closing:
+                        break
                     if self._viewers and time.monotonic() - begun < self._period:
                         continue
                     begun = time.monotonic()
                     self._newest = self._encode(shot)
-                    with suppress(BlockingIOError):  # then it has been woken often enough
-                        self._waker.send(b"!")
+                    self._rouse()
                     self._present.clear()
                     if self._viewers:
                         self._present.set()
@@ -126,9 +143,14 @@ class Viewers:
         for viewer in list(self._viewers):
             viewer.gone.set()
 
+    def _rouse(self) -> None:
+        """Have the sending thread look what there is to do."""
+        with suppress(BlockingIOError):  # then it has been woken often enough
+            self._waker.send(b"!")
+
     def _send(self) -> None:
         """Send the newest to everybody who is ready for it."""
-        while True:
+        while not self._closing:
             for key, _ in self._selector.select(CHECK_EVERY):
                 if key.data:
                     self._advance(key.data)
