@@ -13,6 +13,7 @@ from videos.job import Job
 from videos.steps import do
 from videos.video_file import read, scan
 from vision.opencv import cv2
+from vision.source import SourceError, read_frames
 
 BITS = 8  # of the number in each frame
 FIELD = 16  # pixels, of a field with a bit or a colour
@@ -358,3 +359,24 @@ def test_raw_kinds_of_video_are_analysed(tmp_path, ending, astronaut):
     assert done.frames == 10
     assert set(found.numbers.tolist()) == {1}
     assert len(shown(job.annotated)) == 10
+
+
+@pytest.mark.parametrize("ending", ["ts", "m2ts", "mpg", "h264"])
+def test_a_file_of_two_frames_is_told_by_its_name(tmp_path, ending):
+    path = film(tmp_path / f"clip.{ending}", [numbered(index, 160, 120) for index in range(2)])
+    done, out = analyse(path, tmp_path / "out")
+    assert done.frames == len(shown(out)) == 2
+    assert len(list(itertools.islice(read_frames(str(path), lambda: True), 2))) == 2  # live
+
+
+def test_a_recording_that_begins_within_a_packet_is_analysed(tmp_path):
+    path = film(tmp_path / "clip.m2ts", [numbered(index, 160, 120) for index in range(60)], options={"g": "5"})
+    path.write_bytes(path.read_bytes()[5000:])
+    done, out = analyse(path, tmp_path / "out")
+    assert done.frames == len(shown(out)) > 30
+
+
+def test_a_text_that_is_named_like_a_stream_is_no_video(tmp_path):
+    (tmp_path / "notes.ts").write_text("export const a = 1;\n" * 500)
+    with pytest.raises(SourceError, match="not a video that can be played"):
+        analyse(tmp_path / "notes.ts", tmp_path / "out")

@@ -17,7 +17,7 @@ from av.container import InputContainer, OutputContainer
 
 from videos.reasons import cause
 from videos.sound import Sound, write_sound
-from vision.decoding import Clock, Colours, Shape, choose_stream, colours_of, decode, rate_of, shape_of
+from vision.decoding import Clock, Colours, Shape, choose_stream, colours_of, decode, open_file, rate_of, shape_of
 from vision.source import SourceError
 
 # Frames that a segment has at least, the last one half as many; it begins at a key frame, since decoding can begin
@@ -200,9 +200,7 @@ def _read_in_order(recording: Recording, every: int, threads: int) -> Iterator[F
 def _opened(path: str | Path, threads: int = 1) -> Iterator[tuple[InputContainer, av.VideoStream]]:
     """The container and its video stream. Raises SourceError."""
     try:
-        # An absolute path, since FFmpeg takes what is before a colon for a protocol.
-        options = {"protocol_whitelist": "file", "format_whitelist": CONTAINERS}
-        container = av.open(str(Path(path).absolute()), options=options, metadata_errors="replace")
+        container = open_file(path, {"protocol_whitelist": "file", "format_whitelist": CONTAINERS})
     except (av.FFmpegError, OSError, ValueError) as error:
         empty = Path(path).is_file() and not Path(path).stat().st_size
         reason = "it is empty" if empty else cause(error) or "it may be cut short, or of another kind"

@@ -1,8 +1,10 @@
 """Decodes video with FFmpeg (PyAV): frames in their own size and shape, upright, and the times when they are due."""
 
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
+from pathlib import Path
 from typing import Any
 
 import av
@@ -10,6 +12,7 @@ import numpy as np
 from av.container import InputContainer
 from av.video.reformatter import ColorRange, Colorspace
 
+from vision.endings import HEADERLESS
 from vision.opencv import cv2
 
 FULL_RANGE = 255 / 219, -16 * 255 / 219  # what brightness times the first plus the second is, from 0 to 255
@@ -17,6 +20,34 @@ FULL_RANGE = 255 / 219, -16 * 255 / 219  # what brightness times the first plus 
 Orientation = tuple[int, int, int, int]  # see orientation
 UPRIGHT: Orientation = (1, 0, 0, 1)
 USUAL_RATE = Fraction(25)  # frames a second, where a file does not say
+
+
+def open_file(path: str | Path, options: dict[str, str] | None = None) -> InputContainer:
+    """Open a video file by what is in it, or where that is too little, by how its name ends.
+
+    options: FFmpeg's. Raises av.FFmpegError, OSError, ValueError.
+    """
+    whole = os.path.abspath(path)  # since FFmpeg takes what is before a colon for a protocol
+    try:
+        return av.open(whole, options=options, metadata_errors="replace")
+    except av.FFmpegError:
+        name = HEADERLESS.get(Path(path).suffix.lower())
+        container = _open_as(whole, name, options) if name else None
+        if container is None:
+            raise
+        return container
+
+
+def _open_as(path: str, name: str, options: dict[str, str] | None) -> InputContainer | None:
+    """A file as one of a format that FFmpeg calls so; None where it has no video then."""
+    try:
+        container = av.open(path, format=name, options=options, metadata_errors="replace")
+    except av.FFmpegError:
+        return None
+    if any(stream.width for stream in container.streams.video):
+        return container
+    container.close()
+    return None
 
 
 def choose_stream(container: InputContainer) -> av.VideoStream | None:

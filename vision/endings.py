@@ -6,3 +6,13 @@ VIDEO_SUFFIXES = {
     *(".mpg", ".mpv", ".mts", ".mxf", ".nut", ".ogm", ".ogv", ".qt", ".rm", ".rmvb", ".ts", ".vob", ".webm", ".wmv"),
     *(".wtv", ".y4m"),
 }
+# FFmpeg's names of those formats that have no header, so that a short file cannot be told by what is in it.
+HEADERLESS = {
+    **dict.fromkeys((".ts", ".m2t", ".m2ts", ".mts"), "mpegts"),
+    **dict.fromkeys((".mpg", ".mpeg", ".mpe", ".vob"), "mpeg"),
+    **dict.fromkeys((".m2v", ".mpv"), "mpegvideo"),
+    **dict.fromkeys((".h264", ".264"), "h264"),
+    **dict.fromkeys((".h265", ".265", ".hevc"), "hevc"),
+    **dict.fromkeys((".mjpeg", ".mjpg"), "mjpeg"),
+    ".dv": "dv",
+}

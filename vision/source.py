@@ -15,7 +15,7 @@ from av.container import InputContainer
 
 from paths import DEMO
 from vision.addresses import host_of, is_address, show_address, to_ffmpeg
-from vision.decoding import UPRIGHT, Clock, choose_stream, colour, decode, orientation, rate_of
+from vision.decoding import UPRIGHT, Clock, choose_stream, colour, decode, open_file, orientation, rate_of
 from vision.opencv import cv2
 from vision.pictures import PictureError, decode_picture, is_picture_file
 
@@ -247,23 +247,22 @@ def _play_file(path: str | Path, wanted: Wanted) -> Frames:
     _existing_file(path)
     while wanted():
         shown = False
-        # An absolute path, since FFmpeg takes what is before a colon for a protocol.
-        for image in _play_path(os.path.abspath(path), str(path), wanted):
+        for image in _play_path(path, wanted):
             shown = True
             yield image
         if wanted() and not shown:
             raise SourceError(f"{path} is not a video that can be played; it may be cut short or of another kind.")
 
 
-def _play_path(path: str, name: str, wanted: Wanted) -> Frames:
+def _play_path(path: str | Path, wanted: Wanted) -> Frames:
     try:
-        container = av.open(path)
+        container = open_file(path)
     except (av.FFmpegError, OSError, ValueError) as error:
         raise SourceError(
-            f"{name} is not a video that can be played; it may be cut short or of another kind."
+            f"{path} is not a video that can be played; it may be cut short or of another kind."
         ) from error
     try:
-        yield from _play(container, name, wanted, paced=True)
+        yield from _play(container, str(path), wanted, paced=True)
     except (av.FFmpegError, OSError):
         return  # it breaks off here
 
