@@ -238,7 +238,7 @@ def _show_picture(path: str, wanted: Wanted) -> Frames:
 
 
 def _play_pipe(path: str, wanted: Wanted) -> Frames:
-    yield from _play_path(path, path, wanted)
+    yield from _play_path(path, wanted)
     if wanted():
         raise SourceError(f"{path} gives no picture any more: nothing is written into it.")
 
