@@ -16,9 +16,7 @@ def found(*rows):
     probabilities = np.full((len(rows), 7), 0.02, np.float32)
     probabilities[np.arange(len(rows)), expressions] = 0.88
     unknown = np.full(len(rows), -1)
-    smoothed, angles, scores = np.zeros_like(probabilities), np.zeros(len(rows), int), np.ones(len(rows), np.float32)
-    away = np.zeros(len(rows), bool)
-    return Found(frames, frames / 25, faces, boxes, probabilities, smoothed, unknown, angles, scores, away)
+    return Found(frames, frames / 25, faces, boxes, probabilities, np.zeros_like(probabilities), unknown)
 
 
 def joined(*parts):
