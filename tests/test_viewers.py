@@ -60,7 +60,9 @@ def connect(video):
     viewers, connections = Viewers(video.shots), []
 
     def add():
+        before = len(viewers)
         connections.append(Connection(viewers))
+        wait_until(lambda: len(viewers) > before)
         return connections[-1]
 
     add.viewers = viewers
