@@ -131,6 +131,24 @@ def test_closing_the_video_ends_everybody(connect, video):
     assert not thread.is_alive()
 
 
+def test_closing_in_the_moment_in_which_nobody_is_left_ends_the_threads(video):
+    def encode(shot):
+        if not len(viewers) and closing.ident is None:
+            closing.start()
+            closing.join(0.2)  # so that it is closed before the thread rests
+        return b"part"
+
+    viewers = Viewers(video.shots, encode)
+    closing = threading.Thread(target=viewers.close, daemon=True)
+    viewer = Connection(viewers)
+    wait_until(lambda: len(viewers) == 1)
+    viewer.close()
+    wait_until(lambda: video.show(1) or closing.ident)
+    closing.join(10)
+    assert not closing.is_alive()
+    viewer.server_end.close()
+
+
 def test_another_server_sends_the_stream_itself(watch, clip):
     app = create_app(watch(str(clip)))
     response = app.test_client().get("/video_feed", headers={"Host": "localhost"})
