@@ -24,6 +24,7 @@ PAGES, UPLOADERS = 8, 2
 SIZES = [(640, 360), (320, 240), (1280, 720), (360, 640), (90, 60)]
 PATHS = ["/video_feed", "/events", "/snapshot.jpg", "/", "/state", "/sources"]
 SEED = 15
+LEVELS = 6  # moments at which the memory is printed
 QUIET = 15.0  # seconds in which nobody else is there
 
 
@@ -84,15 +85,13 @@ def abuse(clip: Path, minutes: float) -> list[Figure]:
         threads += [threading.Thread(target=_upload, args=(app, stop, counts, clip, seed)) for seed in range(UPLOADERS)]
         for thread in threads:
             thread.start()
-        faults, told, began = 0, 0, time.monotonic()
-        end = began + 60 * minutes
+        faults, told, end = 0, 0, time.monotonic() + 60 * minutes
         for behaviour in itertools.cycle(BEHAVIOURS):
             if time.monotonic() > end:
                 break
             fault, was_told = _phase(app, server, camera, behaviour)
             faults, told = faults + fault, told + was_told
             memory.append(app.memory())
-            print(f"  {(time.monotonic() - began) / 60:.1f} min: {memory[-1]:.0f} MB", flush=True)
         stop.set()
         for thread in threads:
             thread.join()
@@ -101,6 +100,8 @@ def abuse(clip: Path, minutes: float) -> list[Figure]:
         rate, state = _frames_in(app, 5.0) / 5.0, app.state()
         after = _levels_at_rest(app)
     growth = after[0] - memory[len(memory) // 4]
+    levels = memory[:: max(1, len(memory) // LEVELS)]
+    print("  memory over time: " + ", ".join(f"{level:.0f}" for level in levels) + " MB")
     print("  " + ", ".join(f"{value} {name}" for name, value in counts.items()) + f", {faults} faults of the camera")
     return [
         Figure(f"{minutes:g} min of abuse: frames a second at the end", rate, 15),
@@ -114,14 +115,13 @@ def abuse(clip: Path, minutes: float) -> list[Figure]:
 
 
 def _use_everything(app: App, clip: Path) -> None:
-    """Once, so that what stays loaded from then on does not count as growth."""
+    """Use everything once, so that what stays loaded from then on does not count as growth."""
     for path in PATHS:
         connection = http.client.HTTPConnection("127.0.0.1", app.port, timeout=60)
         connection.request("GET", path)
         connection.getresponse().read1(20_000)
         connection.close()
-    picture = cv2.imencode(".jpg", next(read_frames(clip, (640, 360))))[1].tobytes()
-    _ask(app, "POST", "/api/predict", picture, "image/jpeg")
+    _ask(app, "POST", "/api/predict", _picture(clip), "image/jpeg")
     _, body = _ask(app, "POST", "/videos?name=clip.mp4", clip.read_bytes())
     video = f"/videos/{json.loads(body)['id']}"
     while json.loads(_ask(app, "GET", video)[1])["status"] not in ("done", "failed"):
@@ -179,9 +179,13 @@ def _come_and_go(app: App, stop: threading.Event, counts: dict[str, int], seed: 
             connection.close()
 
 
+def _picture(clip: Path) -> bytes:
+    """The clip's first frame as a JPEG."""
+    return cv2.imencode(".jpg", next(read_frames(clip, (640, 360))))[1].tobytes()
+
+
 def _upload(app: App, stop: threading.Event, counts: dict[str, int], clip: Path, seed: int) -> None:
-    rng = random.Random(SEED + 100 + seed)
-    picture = cv2.imencode(".jpg", next(read_frames(clip, (640, 360))))[1].tobytes()
+    rng, picture = random.Random(SEED + 100 + seed), _picture(clip)
     while not stop.wait(rng.uniform(0.5, 4)):
         content = rng.choice((picture, picture[: rng.randrange(len(picture))], rng.randbytes(5000)))
         status, _ = _ask(app, "POST", "/api/predict", content, "image/jpeg")

@@ -8,7 +8,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from test_any_file import film as record
+from test_any_file import numbered
 from videos import steps
+from videos.outputs import work_folder
 from waiting import wait_until
 from web import video_queue
 from web.errors import RequestError
@@ -52,7 +55,7 @@ def fail(path, name, report):
 
 def analyze_on_full_disk(path, name, report):
     def do(job, report):
-        folder = path.parent / ".video.analysing"
+        folder = work_folder(job)
         raise OSError(errno.ENOSPC, "No space left on device", str(folder / "000000000.nut"))
 
     steps.do = do
@@ -95,6 +98,13 @@ def test_a_video_gets_a_video_a_table_and_a_timeline_with_progress(uploads, cont
     assert b"clip.mp4,0," in uploads.output(upload.id, "table.csv").read_bytes()
     assert uploads.output(upload.id, "../video") is None
     assert uploads.output("unknown", "video.mp4") is None
+
+
+def test_a_short_file_without_a_header_is_recognised_by_its_name(uploads, tmp_path_factory):
+    path = record(tmp_path_factory.mktemp("content") / "clip.ts", [numbered(index, 160, 120) for index in range(2)])
+    upload = uploads.add("Clip.TS", io.BytesIO(path.read_bytes()))
+    assert finished(upload)[-1]["status"] == "done"
+    assert uploads.output(upload.id, "video.mp4")
 
 
 def test_videos_are_analysed_one_after_another(uploads, content, monkeypatch):

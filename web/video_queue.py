@@ -14,6 +14,7 @@ from typing import IO, Any
 
 from videos.job import Job
 from videos.reasons import explain
+from vision.endings import VIDEO_SUFFIXES
 from vision.pictures import is_picture_file
 from vision.source import SourceError
 from web.child_process import Crashed, Stopped, run_in_child
@@ -70,9 +71,15 @@ class Upload:
     deleted: bool = False
 
     @property
-    def path(self) -> Path:
-        """Where the video lies."""
+    def base(self) -> Path:
+        """What the names of the video and its outputs begin with."""
         return self.folder / "video"
+
+    @property
+    def path(self) -> Path:
+        """Where the video lies: with the ending of its name, by which a short file may have to be recognised."""
+        ending = Path(self.name).suffix.lower()
+        return self.base.with_suffix(ending if ending in VIDEO_SUFFIXES else "")
 
     def state(self) -> dict[str, Any]:
         """What the page shows, as a dict for JSON."""
@@ -86,7 +93,7 @@ def analyze_upload(path: Path, name: str, report: Callable[[float], None]) -> st
     """
     from videos.steps import do  # here, so that the server itself need not load it
 
-    job = Job(path, name, str(path), True, "csv", True)
+    job = Job(path, name, str(path.with_suffix("")), True, "csv", True)
     try:
         done, _ = do(job, report=report)
     except Exception as error:
@@ -232,7 +239,7 @@ class VideoQueue:
             upload.problem, upload.status = "The analysis crashed; the video may be damaged.", "failed"
         except Exception as error:  # whatever a damaged video causes, the page says so, and the next has its turn
             if isinstance(error, SourceError):
-                reason = str(error).replace(str(upload.path), upload.name)
+                reason = str(error).replace(str(upload.path), upload.name).replace(str(upload.base), upload.name)
                 upload.problem = reason.replace(str(upload.folder), "the server's folder")
             else:
                 log.error("An uploaded video could not be analysed.", exc_info=error)
