@@ -23,7 +23,7 @@ USUAL_RATE = Fraction(25)  # frames a second, where a file does not say
 
 
 def open_file(path: str | Path, options: dict[str, str] | None = None) -> InputContainer:
-    """Open a video file by what is in it, or where that is too little, by how its name ends.
+    """Open a video file, recognised by its content or, where that is too short, by the ending of its name.
 
     options: FFmpeg's. Raises av.FFmpegError, OSError, ValueError.
     """
@@ -39,7 +39,7 @@ def open_file(path: str | Path, options: dict[str, str] | None = None) -> InputC
 
 
 def _open_as(path: str, name: str, options: dict[str, str] | None) -> InputContainer | None:
-    """A file as one of a format that FFmpeg calls so; None where it has no video then."""
+    """A file opened as a format, by FFmpeg's name for it; None where it then has no video."""
     try:
         container = av.open(path, format=name, options=options, metadata_errors="replace")
     except av.FFmpegError:

@@ -6,7 +6,7 @@ VIDEO_SUFFIXES = {
     *(".mpg", ".mpv", ".mts", ".mxf", ".nut", ".ogm", ".ogv", ".qt", ".rm", ".rmvb", ".ts", ".vob", ".webm", ".wmv"),
     *(".wtv", ".y4m"),
 }
-# FFmpeg's names of those formats that have no header, so that a short file cannot be told by what is in it.
+# FFmpeg's names for the formats without a header: a short file of one cannot be recognised by its content.
 HEADERLESS = {
     **dict.fromkeys((".ts", ".m2t", ".m2ts", ".mts"), "mpegts"),
     **dict.fromkeys((".mpg", ".mpeg", ".mpe", ".vob"), "mpeg"),

@@ -144,7 +144,7 @@ class Viewers:
             viewer.gone.set()
 
     def _rouse(self) -> None:
-        """Have the sending thread look what there is to do."""
+        """Wake the sending thread, to see what there is to do."""
         with suppress(BlockingIOError):  # then it has been woken often enough
             self._waker.send(b"!")
 
