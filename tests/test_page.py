@@ -118,10 +118,9 @@ def test_pause_holds_picture_and_bars_and_resume_continues(serve, open_page, cli
     assert page.get_by_role("button", name="Resume").get_attribute("aria-pressed") == "true"
     page.wait_for_function("async () => (await (await fetch('/state')).json()).viewers === 0")
     page.wait_for_function(
-        """async () => {
+        """() => {
             const shown = document.getElementById("picture");
-            await shown.decode();
-            return shown.src.startsWith("blob:");
+            return shown.src.startsWith("blob:") && shown.complete && shown.naturalWidth > 0;
         }"""
     )
     held = picture(page)

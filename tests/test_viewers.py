@@ -131,21 +131,23 @@ def test_closing_the_video_ends_everybody(connect, video):
     assert not thread.is_alive()
 
 
-def test_closing_in_the_moment_in_which_nobody_is_left_ends_the_threads(video):
+def test_closing_in_the_moment_in_which_the_last_viewer_goes_ends_the_threads(video):
     def encode(shot):
-        if not len(viewers) and closing.ident is None:
-            closing.start()
-            closing.join(0.2)  # so that it is closed before the thread rests
+        [viewer] = viewers._viewers
+        viewers._drop(viewer)  # as the sending thread does at any time
+        closing.start()
+        closing.join(0.2)  # so that it is closed before this thread rests
         return b"part"
 
     viewers = Viewers(video.shots, encode)
     closing = threading.Thread(target=viewers.close, daemon=True)
     viewer = Connection(viewers)
-    wait_until(lambda: len(viewers) == 1)
-    viewer.close()
-    wait_until(lambda: video.show(1) or closing.ident)
+    video.show(1)
+    video.queue.put(None)
+    wait_until(lambda: closing.ident)
     closing.join(10)
     assert not closing.is_alive()
+    viewer.close()
     viewer.server_end.close()
 
 
