@@ -18,8 +18,9 @@ from benchmarks.figures import Figure
 from model import FacialExpressionModel
 from paths import CASCADE
 from videos.annotate_video import annotate_video
-from vision.faces import Face, overlaps
+from vision.faces import Face
 from vision.opencv import cv2
+from vision.patches import overlaps
 from vision.smoothing import ExpressionSmoother
 
 Boxes = Sequence[Sequence[int] | np.ndarray]  # of a frame: x, y, width, height in pixels, a row for each face

@@ -16,7 +16,9 @@ def found(*rows):
     probabilities = np.full((len(rows), 7), 0.02, np.float32)
     probabilities[np.arange(len(rows)), expressions] = 0.88
     unknown = np.full(len(rows), -1)
-    return Found(frames, frames / 25, faces, boxes, probabilities, np.zeros_like(probabilities), unknown)
+    smoothed, angles, scores = np.zeros_like(probabilities), np.zeros(len(rows), int), np.ones(len(rows), np.float32)
+    away = np.zeros(len(rows), bool)
+    return Found(frames, frames / 25, faces, boxes, probabilities, smoothed, unknown, angles, scores, away)
 
 
 def joined(*parts):
