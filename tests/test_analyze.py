@@ -185,8 +185,8 @@ def test_the_last_step_can_be_done_again_wherever_it_was_killed(short, tmp_path,
 
         recording = scan(the_job.path)
         make_room(the_job)
-        part, frames, key = steps.find(the_job, recording, recording.segments[0])
-        found = Joiner(1 / 25).add(part)
+        part, sightings, frames, key = steps.find(the_job, recording, recording.segments[0])
+        found = Joiner(1 / 25).add(part, sightings)
         steps.write_table_and_timeline(the_job, recording, found, frames)
         steps.draw(the_job, recording, recording.segments[0], found, key)
         with monkeypatch.context() as patch:

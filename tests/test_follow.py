@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+import skimage.data
 
 from vision.follow import FaceFollower
 from vision.judge import SURE, Found
@@ -94,6 +95,41 @@ def test_after_a_cut_nobody_inherits_a_number(grey):
     [before] = follower.follow(halvings(grey), 0.0, search(grey))
     [after] = follower.follow(halvings(np.ascontiguousarray(other[:, ::-1])), 0.04, search(other[:, ::-1].copy()))
     assert before.number != after.number
+
+
+def numbers_of(parts):
+    """The numbers that are given, in the order of their first frame; parts: pairs of a frame and seconds of it."""
+    frames = [frame for frame, seconds in parts for _ in range(round(seconds * RATE))]
+    return list(dict.fromkeys(face.number for faces in follow_all(frames) for face in faces))
+
+
+@pytest.fixture
+def covered(grey):
+    """Her picture with something before her face."""
+    covered = grey.copy()
+    cv2.rectangle(covered, (120, 10), (330, 230), 90, -1)
+    return covered
+
+
+def test_who_is_covered_keeps_the_number(grey, covered):
+    assert numbers_of([(grey, 1), (covered, 8), (grey, 1)]) == [1]
+
+
+def test_who_comes_back_elsewhere_keeps_the_number(grey, covered):
+    gone, elsewhere = covered[:, 100:400], np.roll(grey, -60, axis=1)[:, :300]
+    assert numbers_of([(grey[:, 100:400], 1), (gone, 8), (elsewhere, 1)]) == [1]
+
+
+def test_who_stays_away_for_longer_is_a_new_face(grey, covered):
+    assert numbers_of([(grey, 1), (covered, 11), (grey, 1)]) == [1, 2]
+
+
+@pytest.mark.parametrize("person", [1, 5, 6, 10])
+def test_somebody_else_in_the_same_place_gets_a_number_of_their_own(grey, covered, person):
+    face = (255 * skimage.data.lfw_subset()[person]).astype(np.uint8)
+    other = covered.copy()
+    other[40:190, 150:300] = cv2.resize(face, (150, 150), interpolation=cv2.INTER_CUBIC)
+    assert numbers_of([(grey, 1), (covered, 1), (other, 1), (covered, 1), (grey, 1)]) == [1, 2]
 
 
 def test_overlap_is_shared_area_over_all_area():

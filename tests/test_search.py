@@ -1,7 +1,11 @@
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 import skimage.data
 
+from paths import ROOT
 from vision.annotate import find_in_picture
 from vision.judge import SHOWN, judge
 from vision.opencv import cv2
@@ -106,6 +110,44 @@ def test_tilted_faces_all_along_a_panorama_are_found(astronaut):
     for left in places:
         panorama[:, left : left + 225] = head
     assert sorted(round(found.place.x - 125, -2) for found in shown(panorama)) == [0, 1100, 2700]
+
+
+def test_small_faces_all_over_a_large_picture_are_found(astronaut):
+    picture = np.full((2100, 3400), 128, np.uint8)
+    head = cv2.resize(grey_of(astronaut)[20:220, 120:320], (57, 57), interpolation=cv2.INTER_AREA)  # a face of 26
+    middles = {(x, y) for x in (50, 1000, 1050, 2000, 3000) for y in (50, 1000, 1950)}  # some on the edges of tiles
+    for x, y in middles:
+        picture[y - 28 : y + 29, x - 28 : x + 29] = head
+    found = [each.place for each in shown(picture)]
+    assert len(found) == len(middles)
+    assert {(round(place.x / 50) * 50, round(place.y / 50) * 50) for place in found} == middles
+
+
+def test_a_face_that_fills_a_large_picture_is_found(astronaut):
+    [found] = shown(cv2.resize(grey_of(astronaut)[60:200, 160:300], (2500, 2500)))
+    assert 1500 < found.place.side < 1800
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="Other systems count memory in other ways.")
+def test_a_large_picture_is_searched_with_little_memory():
+    script = """if True:
+        import resource, numpy as np
+        from vision.patches import halvings
+        from vision.search import search_still
+        sizes = halvings(np.full((3000, 4000), 128, np.uint8))
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        search_still(sizes)
+        print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
+    """
+    ran = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert int(ran.stdout) < 300_000  # KB; searched whole, the picture takes twice as much
+
+
+def test_faces_in_a_panorama_of_any_length_are_found(astronaut):
+    panorama = np.full((90, 40_000), 128, np.uint8)
+    panorama[:, 39_000:39_090] = cv2.resize(grey_of(astronaut)[20:220, 120:320], (90, 90))
+    [found] = shown(panorama)
+    assert 39_000 < found.place.x < 39_090
 
 
 def test_a_picture_of_a_few_rows_takes_no_time():

@@ -1,10 +1,9 @@
-"""Fits how a find is judged, and writes vision/face_check.json: `python -m tools.fit_score FER2013 FACES OTHERS`.
+"""Fits how a find is judged, and writes vision/face_check.json: `python -m tools.fit_score FER2013 OTHERS`.
 
-FER2013: its Training faces teach the check what a face looks like. FACES: a folder of pictures, each with one face, in
-its middle. OTHERS: a folder of pictures without faces; what the searches find there is what the check must refuse.
-The committed file was fitted in this way, on 1,451 finds in 930 wallpapers and textures (from Debian's packages
-gnome-backgrounds, mate-backgrounds, plasma-workspace-wallpapers, ukui-wallpapers and supertuxkart-data) and on 123
-photographs of people from the press.
+FER2013: its Training faces teach the check what a face looks like; some of the others are put into pictures, where the
+searches find them. OTHERS: a folder of pictures without faces; what the searches find there is what the check must
+refuse. The committed file was fitted in this way, with 930 wallpapers and textures (from Debian's packages
+gnome-backgrounds, mate-backgrounds, plasma-workspace-wallpapers, ukui-wallpapers and supertuxkart-data).
 """
 
 import argparse
@@ -28,28 +27,32 @@ from vision.source import SourceError, read_picture
 
 LONGEST_SIDE = 1000  # pixels, to which pictures are shrunk
 MOST_OF_PICTURE = 60  # finds that are taken from one picture
+PASTED = 300  # faces that are put into pictures, a picture each
+SMALLEST_PASTED, LARGEST_PASTED = 28, 200  # pixels, their sides
 FACES, HIDDEN = 14_000, 32  # faces of FER2013 that are learned from, and units in the hidden layer
 VARIANTS = 7  # of each find that is no face, besides itself
-IN_MIDDLE = 0.6  # of the shorter side, by which a face's middle may be off the picture's
+NEAR = 0.3  # of its side, by which a find's middle may be off the middle of a face that was put there
 SEED = 17
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Fit and write. Returns the exit status."""
     parser = argparse.ArgumentParser(prog="fit_score", description=__doc__.partition("\n")[0])
-    for name in ("fer2013", "faces", "others"):
+    for name in ("fer2013", "others"):
         parser.add_argument(name, type=Path)
     options = parser.parse_args(arguments)
     rng = np.random.default_rng(SEED)
-    finds = [find for grey in _pictures(options.others) for find in _finds(grey)]
+    pictures = list(_pictures(options.others))
+    finds = [find for grey in pictures for find in _finds(grey)]
     data = load_dataset(options.fer2013)
-    images = data.images[data.splits == "Training"]
-    images = images[rng.permutation(len(images))[:FACES]]
-    faces = [gradients(cut([_worn(image, rng)], _about(24, 24, 48, rng)).grey) for image in images]
+    images = rng.permutation(data.images[data.splits == "Training"])
+    faces = [gradients(cut([_worn(image, rng)], _about(24, 24, 48, rng)).grey) for image in images[:FACES]]
     refused = [gradients(patch.grey) for patch, _ in finds]
     refused += [gradients(_shaken(patch, rng)) for patch, _ in finds for _ in range(VARIANTS)]
     hidden, output = _fit_check(np.array(faces), np.array(refused))
-    shown = [find for grey in _pictures(options.faces) if (find := _middle_find(grey))]
+    backgrounds = rng.choice(len(pictures), PASTED)
+    pasted = (_pasted(pictures[index], image, rng) for index, image in zip(backgrounds, images[FACES:]))
+    shown = [find for each in pasted if (find := _find_at(*each))]
     rows = np.array([[*sights, _checked(patch, hidden, output)] for patch, sights in shown + finds])
     model = LogisticRegression().fit(rows, np.arange(len(rows)) < len(shown))
     frontal = np.array([model.intercept_[0], *model.coef_[0]])
@@ -83,16 +86,29 @@ def _finds(grey: np.ndarray) -> Iterator[tuple[Patch, np.ndarray]]:
             yield cut(sizes, place), sights
 
 
-def _middle_find(grey: np.ndarray) -> tuple[Patch, np.ndarray] | None:
-    """The find that is nearest to the middle of a picture."""
-    middle = np.array(grey.shape[::-1]) / 2
+def _pasted(grey: np.ndarray, image: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, Place]:
+    """A part of a picture, (height, width) uint8, with a face in its middle that fades into it, and where that is."""
+    side = float(np.exp(rng.uniform(np.log(SMALLEST_PASTED), np.log(LARGEST_PASTED))))
+    size, angle = round(3 * side), rng.normal(0, 8)
+    left, top = (rng.integers(0, max(1, length - size)) for length in grey.shape[::-1])
+    around = cv2.resize(grey[top : top + size, left : left + size], (size, size))
+    matrix = cv2.getRotationMatrix2D((23.5, 23.5), -angle, side / 48)
+    matrix[:, 2] += np.full(2, size / 2 - 23.5)
+    face = cv2.warpAffine(_worn(image, rng), matrix, (size, size), borderMode=cv2.BORDER_REPLICATE)
+    y, x = np.mgrid[:size, :size] - (size - 1) / 2
+    edge = np.clip(1 - (np.maximum(np.abs(x), np.abs(y)) - 0.5 * side) / (0.2 * side), 0, 1)
+    blended = edge * face + (1 - edge) * around
+    return blended.astype(np.uint8), Place(size / 2, size / 2, side, angle)
+
+
+def _find_at(grey: np.ndarray, face: Place) -> tuple[Patch, np.ndarray] | None:
+    """The find that is nearest to a face in a picture, if it is near enough."""
 
     def off(find: tuple[Patch, np.ndarray]) -> float:
-        place = find[0].place
-        return float(np.hypot(*(np.array([place.x, place.y]) - middle)))
+        return float(np.hypot(find[0].place.x - face.x, find[0].place.y - face.y))
 
     nearest = min(_finds(grey), key=off, default=None)
-    return nearest if nearest and off(nearest) < IN_MIDDLE * min(middle) else None
+    return nearest if nearest and off(nearest) < NEAR * face.side else None
 
 
 def _about(x: float, y: float, side: float, rng: np.random.Generator) -> Place:

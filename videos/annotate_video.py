@@ -19,7 +19,7 @@ from vision.follow import DOUBLE_FACE, FaceFollower, face_of
 from vision.judge import Found
 from vision.opencv import cv2
 from vision.patches import halvings, overlaps
-from vision.search import FrameSearch
+from vision.search import SMALLEST_FACE, FrameSearch
 
 # A whole frame is searched when the picture has changed by so many grey levels, on average, since the last search, or
 # after a pause of so many frames. Faces smaller than a share of the frame's height take most of the time; where there
@@ -65,10 +65,10 @@ def annotate_video(
         for stretch in itertools.chain(_stretches(ready), [None]):
             if stretch:
                 sizes, unsearched = stretch[-1].sizes, unsearched + len(stretch)
-                if small or unsearched >= SMALL_FACE_PAUSE:
-                    search, unsearched = submit(frame_search.search, sizes, follower.places()), 0
-                else:
-                    search = submit(frame_search.search, sizes, follower.places(), SMALL_FACE)
+                smallest = SMALLEST_FACE if small or unsearched >= SMALL_FACE_PAUSE else SMALL_FACE
+                unsearched = 0 if smallest == SMALLEST_FACE else unsearched
+                is_rare = len(stretch) > SHORTEST_PAUSE
+                search = submit(frame_search.search, sizes, follower.places(), smallest, is_rare)
             if waiting:
                 current, found = waiting
                 _follow_stretch(follower, current, found.result())
@@ -78,6 +78,20 @@ def annotate_video(
             waiting = (stretch, search) if stretch else None
         if threads:
             ahead.check()
+
+
+def without_tails(frames: Sequence[Sequence[Face]]) -> list[list[Face]]:
+    """The faces of consecutive frames without those that are only held and are not seen again: those have gone.
+
+    In the last frame, nobody knows yet; there all stay.
+    """
+    kept: list[list[Face]] = []
+    there = {face.number for face in frames[-1]} if frames else set()
+    for faces in reversed(frames):
+        there = {face.number for face in faces if face.is_seen or face.number in there}
+        kept.append([face for face in faces if face.number in there])
+    kept.reverse()
+    return kept
 
 
 def _done(work: Any, *arguments: Any) -> Future:

@@ -17,6 +17,7 @@ from vision.expressions import EMOTIONS
 from vision.faces import Face, State
 from vision.follow import HOLD, SAME_FACE
 from vision.patches import as_box, overlaps
+from vision.sightings import Sighting, returning
 from vision.smoothing import ExpressionSmoother
 
 
@@ -128,13 +129,15 @@ class Joiner:
         self._longest = HOLD + period  # seconds for which a face may be away at a seam
         self._numbers = itertools.count(1)
         self._latest: dict[int, tuple[float, np.ndarray]] = {}  # the time and box of each face, by number
+        self._sightings: dict[int, Sighting] = {}
+        self._parts = 0  # so far
         self._smoother = ExpressionSmoother()
 
-    def add(self, part: Found) -> Found:
+    def add(self, part: Found, sightings: dict[int, Sighting]) -> Found:
         """The next segment's Found with its faces numbered through, smoothed and labelled.
 
         A face goes on over the seam where the first box of the one overlaps the last box of the other and no more time
-        lies between than a face is followed without being seen.
+        lies between than a face is followed without being seen, or where it comes back, by the sightings of the part.
         """
         faces, rows = np.unique(part.numbers, return_index=True)
         firsts = dict(zip(faces.tolist(), rows.tolist()))
@@ -142,9 +145,14 @@ class Joiner:
         for _, face, earlier in sorted(self._candidates(part, firsts)):
             if face not in joined and earlier not in joined.values():
                 joined[face] = earlier
-        for face in sorted(firsts, key=firsts.__getitem__):
+        self._parts += 1
+        for face in sorted(firsts, key=lambda face: (face not in joined, firsts[face])):
+            sighting = replace(sightings[face], scene=self._parts)
             if face not in joined:
-                joined[face] = next(self._numbers)
+                joined[face] = returning(sighting, self._sightings.items()) or next(self._numbers)
+            known = self._sightings.setdefault(joined[face], sighting)
+            if known is not sighting:
+                known.go_on(sighting)
         part = replace(part, numbers=np.array([joined[face] for face in part.numbers.tolist()], np.int64))
         self._latest |= {face: (part.times[row], part.boxes[row]) for row, face in enumerate(part.numbers.tolist())}
         self._smooth(part)

@@ -15,6 +15,8 @@ from vision.patches import Place, halvings
 from vision.search import search_still
 from vision.smoothing import ExpressionSmoother
 
+CLASSIFIED_AT_ONCE = 64  # faces of a picture: the network needs 0.7 MB of memory for each
+
 
 class Classifier(Protocol):
     """The network, as this package sees it; `model.FacialExpressionModel` is one."""
@@ -45,7 +47,8 @@ def find_in_picture(image: np.ndarray, model: Classifier) -> list[Face]:
     found = [each for each in search_still(halvings(grey)) if each.score >= SHOWN]
     found.sort(key=lambda each: each.place.box)
     faces = [face_of(number, each.place, each.score, each.side, grey) for number, each in enumerate(found, 1)]
-    return ExpressionSmoother().smooth(classify(grey, faces, model), 0.0)
+    parts = [faces[first : first + CLASSIFIED_AT_ONCE] for first in range(0, len(faces), CLASSIFIED_AT_ONCE)]
+    return ExpressionSmoother().smooth([face for part in parts for face in classify(grey, part, model)], 0.0)
 
 
 class LiveAnnotator:

@@ -1,12 +1,11 @@
 """A face in a frame, on its way from being found to its label."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 
-from vision.patches import Box, Place, as_box
+from vision.patches import Box, Place
 
 State = Literal["frontal", "turned away"]
 
@@ -23,13 +22,9 @@ class Face:
     angle: int = 0  # degrees by which it is tilted clockwise; 0 where it is about upright
     score: float = 1.0  # the share of such finds that are faces, 0..1
     state: State = "frontal"  # one that is turned away is not classified: the network knows frontal faces alone
+    is_seen: bool = True  # in this very frame; if not, this is where it was last, or what looks like it
 
     @property
     def place(self) -> Place:
         """Where it is."""
         return Place.of_box(self.box, self.angle)
-
-
-def scale_faces(faces: Iterable[Face], scale: float) -> list[Face]:
-    """The faces with their boxes in a picture that is `scale` times as large."""
-    return [replace(face, box=as_box(scale * value for value in face.box)) for face in faces]

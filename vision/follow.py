@@ -15,8 +15,21 @@ import numpy as np
 
 from vision.faces import Face, State
 from vision.judge import SHOWN, SURE, Found, judge
-from vision.look import TILT_STEP, UPRIGHT_BELOW, Side, Sight, agreed_on, look, look_alike, tilt, turned
+from vision.look import (
+    FINER,
+    SCALE_FACTOR,
+    TILT_STEP,
+    UPRIGHT_BELOW,
+    Side,
+    Sight,
+    agreed_on,
+    look,
+    look_alike,
+    tilt,
+    turned,
+)
 from vision.patches import Box, Patch, Place, cut, is_another_scene, overlaps, sketch_of
+from vision.sightings import REMEMBERED, Sighting, likeness, returning, see
 
 AWAY_NEIGHBOURS = 2  # the same for a face that is known to be in profile
 NEIGHBOURS = 3  # how many windows must agree: more lenient than where nothing is known yet
@@ -24,13 +37,16 @@ SAME_FACE = 0.3  # overlap (IoU) from which on two boxes are of one face
 DOUBLE_FACE = 0.4  # overlap from which on two followed faces are one
 ALIKE_FOR = 0.5  # seconds for which a face that no cascade sees is followed by how it looked
 HOLD = 0.27  # seconds that a box stays where its face was last seen
-REMEMBERED = 16  # frames: a search that takes longer than these last comes too late
+LATEST = 16  # frames: a search that takes longer than these last comes too late
 AWAY_JUDGED_AFTER, AWAY_UNCONFIRMED = 0.2, 0.45  # the same two for a face in profile, which is mistaken more easily
 UNCONFIRMED = 1.6  # seconds for which a face is followed that neither a search nor a second look has found again
 JUDGED_AFTER = 1.0  # seconds since it was last found, after which a face gets a second look
 TO_SIDES = (0, 1, 0, -1)  # times TILT_STEP: the angles of the looks at a face, in turn
-LOST = (1.5, -1.5)  # times TILT_STEP: the angles at which a face is looked for that is not seen where it was
+LOST = (0, 1, -1)  # times TILT_STEP: the angles at which a face is looked for that is not seen where it was
+LEANS = (0, 1, -1)  # times TILT_STEP: the same for a face in profile
+SAME_LOOK = 0.6  # likeness to how it looked, from which on such a face is the same
 STEEPEST = 75  # degrees
+SIDES: tuple[Side, ...] = ("left", "right")
 
 
 @dataclass
@@ -69,8 +85,10 @@ class FaceFollower:
         self._is_live = is_live
         self._numbers = count(1)
         self._tracks: list[_Track] = []
-        self._past: deque[_Past] = deque(maxlen=REMEMBERED)
+        self._past: deque[_Past] = deque(maxlen=LATEST)
         self._begun = -math.inf  # the moment of the scene's first frame
+        self._scene = 0  # how many cuts there have been
+        self._sightings: dict[int, Sighting] = {}  # of faces with numbers, for as long as they may come back
 
     def places(self) -> list[Place]:
         """Where the faces are that are followed."""
@@ -97,12 +115,14 @@ class FaceFollower:
             self._tracks.clear()
             self._past.clear()
             self._begun = moment
+            self._scene += 1
         searched = moment if searched is None else searched
         if found is not None and searched >= self._begun:
             self._welcome(found, searched, moment)
         for track in self._tracks:
             patch = cut(sizes, track.place)
             if track.patch and not patch.changed(track.patch):
+                track.recognised = moment if track.recognised == track.seen else track.recognised
                 track.seen = moment
             elif self._see(track, sizes, patch, moment):
                 track.seen = moment
@@ -113,7 +133,16 @@ class FaceFollower:
         self._tracks = [track for track in self._tracks if self._is_there(track, moment)]
         self._drop_doubles()
         self._past.append(_Past(moment, sizes, sketch, {id(track): track.place for track in self._tracks}))
-        faces = (face_of(number, each.place, each.score, each.side, sizes[0]) for number, each in self._shown())
+        self._give_numbers(sizes, moment)
+        faces = [
+            replace(
+                face_of(track.number, track.place, track.score, track.side, sizes[0]),
+                is_seen=track.recognised == moment,
+            )
+            for track in self._tracks
+            if track.number
+        ]
+        see(self._sightings, faces, sizes, moment, self._scene)
         return sorted(faces, key=lambda face: face.box)
 
     def trace(
@@ -147,17 +176,17 @@ class FaceFollower:
             track.sides[offset] = agreed_on(sight)
         sight = sight or look(patch, neighbours=NEIGHBOURS)
         if sight is None:
-            sights = {step: _look_turned(sizes, track.place, step * TILT_STEP) for step in LOST}
+            sights = {step: _look_turned(sizes, track.place, step * TILT_STEP, FINER) for step in LOST}
             step = max(LOST, key=lambda step: agreed_on(sights[step]))
-            if sight := sights[step]:
+            if (sight := sights[step]) and track.patch:  # which may be somebody beside them
+                is_same = likeness([track.patch.grey], [cut(sizes, sight.place).grey]) > SAME_LOOK
+                sight = sight if is_same else None
+            if sight:
                 track.place = turned(track.place, step * TILT_STEP)
                 track.sides.clear()
         side: Side = ""
         if sight is None:
-            sides: tuple[Side, ...] = (track.side,) if track.side else ("left", "right")
-            for side in sides:
-                if sight := look(patch, side, neighbours=AWAY_NEIGHBOURS if track.side else NEIGHBOURS):
-                    break
+            sight, side = self._see_profile(track, sizes, patch)
         if sight:
             track.recognised = moment
         elif track.patch and moment - track.recognised <= ALIKE_FOR:
@@ -171,6 +200,19 @@ class FaceFollower:
             track.sides.clear()
         track.place = replace(sight.place, angle=max(-STEEPEST, min(angle, STEEPEST)))
         return True
+
+    def _see_profile(self, track: _Track, sizes: list[np.ndarray], patch: Patch) -> tuple[Sight | None, Side]:
+        """Look at a face that no frontal look sees: whether it is there in profile, and where it looks then."""
+        if not track.side:
+            sights: dict[Side, Sight | None] = {side: look(patch, side, neighbours=NEIGHBOURS) for side in SIDES}
+            side = max(SIDES, key=lambda side: agreed_on(sights[side]))
+            return sights[side], side
+        for lean in LEANS:
+            patch = cut(sizes, turned(track.place, lean * TILT_STEP)) if lean else patch
+            if sight := look(patch, track.side, neighbours=AWAY_NEIGHBOURS):
+                track.place = turned(track.place, lean * TILT_STEP)
+                return sight, track.side
+        return None, ""
 
     def _is_there(self, track: _Track, moment: float) -> bool:
         longest = AWAY_UNCONFIRMED if track.side else UNCONFIRMED
@@ -206,12 +248,19 @@ class FaceFollower:
                     (place, side), seen = then, past.moment
             self._tracks.append(_Track(place, seen, moment, seen, each.score, side))
 
-    def _shown(self) -> Iterator[tuple[int, _Track]]:
+    def _give_numbers(self, sizes: list[np.ndarray], moment: float) -> None:
+        """Give faces that are to be shown from now on their numbers: those that they had, if they come back."""
+        shown = {track.number for track in self._tracks}
+        gone = {number: each for number, each in self._sightings.items() if number not in shown}
+        for number, each in gone.items():
+            if moment - each.last > REMEMBERED:
+                del self._sightings[number]
         for track in self._tracks:
             if track.number is None and (not self._is_live or track.score >= SURE or track.searches > 1):
-                track.number = next(self._numbers)
-            if track.number is not None:
-                yield track.number, track
+                looks = deque([cut(sizes, track.place).grey])
+                newcomer = Sighting(moment, track.place, moment, track.place, self._scene, looks)
+                track.number = returning(newcomer, gone.items()) or next(self._numbers)
+                gone.pop(track.number, None)
 
     def _drop_doubles(self) -> None:
         """Where two followed faces have become one, keep the older."""
@@ -229,9 +278,11 @@ def face_of(number: int, place: Place, score: float, side: Side, grey: np.ndarra
     return Face(number, _inside(place.box, grey), angle=angle, score=score, state=state)
 
 
-def _look_turned(sizes: list[np.ndarray], place: Place, degrees: float) -> Sight | None:
+def _look_turned(
+    sizes: list[np.ndarray], place: Place, degrees: float, scale_factor: float = SCALE_FACTOR
+) -> Sight | None:
     """A look at a place as if the face in it were tilted by more."""
-    return look(cut(sizes, turned(place, degrees)), neighbours=NEIGHBOURS)
+    return look(cut(sizes, turned(place, degrees)), neighbours=NEIGHBOURS, scale_factor=scale_factor)
 
 
 def _inside(box: Box, grey: np.ndarray) -> Box:

@@ -37,9 +37,10 @@ class Found:
 def judge(sizes: list[np.ndarray], place: Place, side: Side = "") -> Found:
     """A second look at what a search found. sizes: the frame's halvings. side: where a face in profile looks."""
     if side:
-        looks = (look(cut(sizes, turned(place, degrees)), side) for degrees in (-TILT_STEP, 0, TILT_STEP))
-        windows = sum(agreed_on(each) for each in looks)
-        return Found(place, _share(PROFILE_BIAS + PROFILE_WEIGHT * np.log1p(windows)), side)
+        leans = [turned(place, degrees) for degrees in (0, -TILT_STEP, TILT_STEP)]
+        windows = [agreed_on(look(cut(sizes, lean), side)) for lean in leans]
+        score = _share(PROFILE_BIAS + PROFILE_WEIGHT * np.log1p(sum(windows)))
+        return Found(leans[int(np.argmax(windows))], score, side)
     place, sights = sights_of(sizes, place)
     weights = _fitted()["frontal"]
     return Found(place, _share(weights[0] + weights[1:] @ (*sights, check(cut(sizes, place)))))

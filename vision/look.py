@@ -14,7 +14,7 @@ from vision.patches import FACE_IN_PATCH, Patch, Place, middle
 TILT_STEP = 12  # degrees to both sides, at which a face is looked at to tell its tilt
 TILT_SPREAD = 12  # degrees: the standard deviation of the tilts at which the cascade sees an upright face
 UPRIGHT_BELOW = 15  # degrees of tilt below which a face counts as upright, as the network knows such faces
-SCALE_FACTOR = 1.1  # how much the search window grows between passes
+SCALE_FACTOR, FINER = 1.1, 1.05  # how much the search window grows between passes
 SMALLEST, LARGEST = 0.8, 1.3  # of the side that is expected
 ALIKE = 0.8  # correlation from which on what is seen is what was seen before
 OFF = 0.35  # of the side, by which the middle of a face may be off from where it is expected
@@ -30,14 +30,16 @@ class Sight:
     agreed: int  # how many windows agreed
 
 
-def look(patch: Patch, side: Side = "", cascade: Path = CASCADE, neighbours: int = 1) -> Sight | None:
+def look(
+    patch: Patch, side: Side = "", cascade: Path = CASCADE, neighbours: int = 1, scale_factor: float = SCALE_FACTOR
+) -> Sight | None:
     """The face in the middle of a patch, or None. cascade: for frontal faces. neighbours: windows that must agree."""
     grey = patch.grey
     if side:
         cascade = PROFILE_CASCADE  # which knows faces that look to the left
         grey = cv2.flip(grey, 1) if side == "right" else grey
     boxes, agreed = hits(
-        cascade, grey, SCALE_FACTOR, neighbours, int(SMALLEST * FACE_IN_PATCH), int(LARGEST * FACE_IN_PATCH) + 1
+        cascade, grey, scale_factor, neighbours, int(SMALLEST * FACE_IN_PATCH), int(LARGEST * FACE_IN_PATCH) + 1
     )
     if side == "right":
         boxes[:, 0] = grey.shape[1] - boxes[:, 0] - boxes[:, 2]

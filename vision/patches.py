@@ -13,6 +13,7 @@ PATCH = round(FACE_IN_PATCH * (1 + 2 * MARGIN))  # pixels, the side of a patch
 SKETCH = (32, 18)  # pixels, of a frame
 # There was a cut between two frames if their sketches correlate less and differ by more grey levels, on average.
 CUT_CORRELATION, CUT_DIFFERENCE = 0.5, 15
+LONGEST = 32_766  # pixels, the sides of the largest picture that OpenCV turns
 UNCHANGED = 2  # grey levels, on average: where a patch has changed by less, the face has not moved
 
 Box = tuple[int, int, int, int]  # x, y, width, height in pixels
@@ -112,9 +113,19 @@ def upright(grey: np.ndarray, place: Place, scale: float, side: int, shrunk: flo
     of the frame.
     """
     x, y = (at / shrunk - 0.5 for at in (place.x, place.y))  # OpenCV counts from the middle of the first pixel
+    if max(grey.shape) > LONGEST:
+        grey, x, y = _around(grey, x, y, side / (scale * shrunk))
     matrix = cv2.getRotationMatrix2D((x, y), place.angle, scale * shrunk)
     matrix[:, 2] += np.array([side / 2 - 0.5 - x, side / 2 - 0.5 - y])
     return cv2.warpAffine(grey, matrix, (side, side), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+
+
+def _around(grey: np.ndarray, x: float, y: float, reach: float) -> tuple[np.ndarray, float, float]:
+    """The part of a frame within `reach` pixels of a point, at least a pixel of it, and the point's x, y in it."""
+    height, width = grey.shape
+    left, top = (int(min(max(at - reach, 0), size - 1)) for at, size in ((x, width), (y, height)))
+    right, bottom = max(int(x + reach), left) + 1, max(int(y + reach), top) + 1
+    return grey[top:bottom, left:right], x - left, y - top
 
 
 def overlaps(

@@ -11,7 +11,7 @@ from vision.cascades import CASCADE_WINDOW, hits
 from vision.judge import SHOWN, Found, judge
 from vision.look import Side
 from vision.opencv import cv2
-from vision.patches import Place, is_another_scene, overlaps, sketch_of
+from vision.patches import Place, halvings, is_another_scene, overlaps, sketch_of
 
 # How much the search window grows between passes: the course's value for live frames, and OpenCV's own, which takes two
 # and a half times as long and finds a quarter more of the faces in stills.
@@ -22,8 +22,15 @@ SAME_PLACE = 0.3  # overlap (IoU) from which on two finds are one face
 # Of the frame's height, so that faces of a twentieth are found surely; smaller ones hold too few pixels to be read.
 SMALLEST_FACE = 0.045
 TURNED_PIXELS = 1_200_000  # a larger picture is searched at a smaller size for faces that are tilted or turned away
+# A picture of more pixels is searched in tiles of this side for small faces, at half its size for larger ones, and so
+# on: searched at once, each pixel takes 50 bytes of memory.
+WHOLE_PIXELS, TILE = 6_000_000, 1000
+LARGEST_IN_TILE = 120  # pixels, the side of a face
+# Pixels, the side of a face: the cascade looks at every pixel for larger ones, which is where halvings come in, and at
+# every second one for smaller ones, so in tiles fewer hits make a find.
+SPARSE_BELOW, SPARSE_NEIGHBOURS = 2 * CASCADE_WINDOW, 2
 TURNED_EVERY = 3  # searches, where there are faces
-SMALLEST_TURNED = 0.09  # the same for faces that are tilted or turned away, in a frame of half the size
+SMALLEST_TURNED = 0.09  # the same for faces that are tilted or turned away, in a frame of half the size if it is large
 
 
 @dataclass(frozen=True)
@@ -37,7 +44,21 @@ class View:
 UPRIGHT = View()
 TILTED = (View(25), View(-25), View(50), View(-50))
 PROFILES = (View(side="left"), View(side="right"))
-IN_TURN = (PROFILES, TILTED[:2], (UPRIGHT,), PROFILES, TILTED[:2], TILTED[2:])
+LEANING = (View(15, "left"), View(-15, "left"), View(15, "right"), View(-15, "right"))
+IN_TURN = (PROFILES, TILTED[:2], (UPRIGHT,), LEANING, PROFILES, TILTED[:2], TILTED[2:])
+
+
+@dataclass(frozen=True, eq=False)
+class _Part:
+    """A part of a frame, and the faces that are looked for in it. All but `shrunk` is in pixels of the part."""
+
+    grey: np.ndarray  # (height, width) uint8
+    left: int  # where it is in the frame
+    top: int
+    smallest: int  # side of a face
+    largest: int = 0  # 0 is no limit
+    neighbours: int = MIN_NEIGHBOURS
+    shrunk: int = 1  # pixels of the frame to one of the part
 
 
 class FaceDetector:
@@ -60,13 +81,20 @@ class FaceDetector:
         be; they get no second look.
         """
         found: list[Found] = []
-        for view, place in self.candidates(sizes[0], smallest, views):
-            if len(found) and overlaps(place.box, [other.place.box for other in found]).max() > SAME_PLACE:
+        candidates = self.candidates(sizes[0], smallest, views)
+        boxes = np.zeros((len(candidates), 4))  # of what was found
+        # Whether no frontal face, and no face in profile, can be there besides: what is no frontal face may be one in
+        # profile, but not the other way round, as those are looked at last.
+        taken = np.zeros((len(candidates), 2), bool)
+        known_boxes = np.array([place.box for place in known])
+        for view, place in candidates:
+            there = taken[: len(found), int(bool(view.side))]
+            if _is_among(place, boxes[: len(found)][there]):
                 continue
-            if len(known) and overlaps(place.box, [other.box for other in known]).max() > SAME_PLACE:
-                found.append(Found(place, 0.0, view.side))
-            else:
-                found.append(judge(sizes, place, view.side))
+            is_known = _is_among(place, known_boxes)
+            found.append(Found(place, 0.0, view.side) if is_known else judge(sizes, place, view.side))
+            boxes[len(found) - 1] = found[-1].place.box
+            taken[len(found) - 1] = True, bool(view.side) or is_known or found[-1].score >= SHOWN
         return found
 
     def candidates(self, grey: np.ndarray, smallest: int, views: Sequence[View]) -> list[tuple[View, Place]]:
@@ -82,32 +110,47 @@ class FaceDetector:
     def _search(self, grey: np.ndarray, view: View, smallest: int) -> Iterator[tuple[Place, int]]:
         """Where one search of a frame sees faces, and how many windows agree on each."""
         cascade = PROFILE_CASCADE if view.side else CASCADE
-        for left, top, tile in _tiles(grey) if view.angle else [(0, 0, grey)]:
-            seen, back = _as_seen(tile, view)
-            boxes, agreed = hits(cascade, seen, self._scale_factor, MIN_NEIGHBOURS, max(smallest, CASCADE_WINDOW))
-            height, width = tile.shape
+        smallest = max(smallest, CASCADE_WINDOW)
+        for part in _parts_to_turn(grey, smallest) if view.angle else _parts(grey, smallest):
+            seen, back = _as_seen(part.grey, view)
+            boxes, agreed = hits(cascade, seen, self._scale_factor, part.neighbours, part.smallest, part.largest)
+            height, width = part.grey.shape
             for (x, y, side, _), count in zip(boxes.tolist(), agreed.tolist()):
-                middle_x, middle_y = back @ (x + side / 2, y + side / 2, 1)
+                if count <= MIN_NEIGHBOURS and side >= SPARSE_BELOW:
+                    continue
+                middle_x, middle_y = (float(at) for at in back @ (x + side / 2, y + side / 2, 1))
                 if 0 <= middle_x < width and 0 <= middle_y < height:
-                    yield Place(left + float(middle_x), top + float(middle_y), side, view.angle), count
+                    place = Place(part.left + middle_x, part.top + middle_y, side, view.angle)
+                    yield place.scaled(part.shrunk), count
 
 
 def search_still(sizes: list[np.ndarray]) -> list[Found]:
-    """All that may be a face in a single picture, in any order, each with its score. sizes: its halvings."""
+    """All that may be a face in a single picture, in any order, each with its score. sizes: its halvings.
+
+    Upright faces are found from 24 pixels on. The others are looked for in a halving of at most TURNED_PIXELS, so in a
+    large picture only if they are larger.
+    """
     detector = FaceDetector(STILL_SCALE_FACTOR)
+    upright = detector.detect(sizes, CASCADE_WINDOW)
     halved = next((index for index, grey in enumerate(sizes) if grey.size <= TURNED_PIXELS), len(sizes) - 1)
     turned = detector.detect(sizes[halved:], CASCADE_WINDOW, (*TILTED, *PROFILES))
-    turned = [replace(each, place=each.place.scaled(2.0**halved)) for each in turned]
-    return _best(detector.detect(sizes, CASCADE_WINDOW) + turned)
+    return _best(upright + [replace(each, place=each.place.scaled(2.0**halved)) for each in turned])
 
 
 def _best(found: Sequence[Found]) -> list[Found]:
     """Of finds of one face, the one that shows it best: frontal before in profile."""
     kept: list[Found] = []
+    boxes = np.zeros((len(found), 4))  # of those
     for each in sorted(found, key=lambda each: (not each.side and each.score >= SHOWN, each.score), reverse=True):
-        if not kept or overlaps(each.place.box, [other.place.box for other in kept]).max() <= SAME_PLACE:
+        if not _is_among(each.place, boxes[: len(kept)]):
+            boxes[len(kept)] = each.place.box
             kept.append(each)
     return kept
+
+
+def _is_among(place: Place, boxes: np.ndarray) -> bool:
+    """Whether one of the boxes (n, 4) is of the same face as a place."""
+    return bool(overlaps(place.box, boxes).max(initial=0) > SAME_PLACE)
 
 
 class FrameSearch:
@@ -120,49 +163,81 @@ class FrameSearch:
         self._sketch: np.ndarray | None = None  # of the frame that was searched last
 
     def search(
-        self, sizes: list[np.ndarray], known: Sequence[Place] = (), smallest: float = SMALLEST_FACE
+        self,
+        sizes: list[np.ndarray],
+        known: Sequence[Place] = (),
+        smallest: float = SMALLEST_FACE,
+        is_rare: bool = False,
     ) -> list[Found]:
-        """The faces in a frame. sizes, known: see FaceDetector.detect. smallest: as a share of the frame's height."""
+        """The faces in a frame. sizes, known: see FaceDetector.detect. smallest: as a share of the frame's height.
+
+        is_rare: whether searches are so rare that all views are wanted at once where there are no faces.
+        """
         height = sizes[0].shape[0]
         found = self._detector.detect(sizes, round(smallest * height), (UPRIGHT,), known)
-        views = self._views_for(sizes, bool(known or found))
+        views = self._views_for(sizes, bool(known) or any(each.score >= SHOWN for each in found), is_rare)
         if not views:
             return found
-        half = 1 if len(sizes) > 1 else 0
+        half = 1 if SMALLEST_TURNED * height >= 2 * CASCADE_WINDOW else 0
         scale = 2.0**half
-        there = [place.scaled(1 / scale) for place in [*known, *(each.place for each in found)]]
+        there = [*known, *(each.place for each in found if each.score >= SHOWN)]
+        there = [place.scaled(1 / scale) for place in there]
         smallest_there = round(SMALLEST_TURNED * height / scale)
         turned = self._finer.detect(sizes[half:], smallest_there, views, there)
         return found + [replace(each, place=each.place.scaled(scale)) for each in turned]
 
-    def _views_for(self, sizes: list[np.ndarray], has_faces: bool) -> Sequence[View]:
+    def _views_for(self, sizes: list[np.ndarray], has_faces: bool, is_rare: bool) -> Sequence[View]:
         """The views for this search, besides that for upright faces."""
         sketch = sketch_of(sizes)
         is_new = self._sketch is None or is_another_scene(sketch, self._sketch)
         self._sketch = sketch
-        if is_new:
-            return (UPRIGHT, *TILTED, *PROFILES)
+        if is_new or (is_rare and not has_faces):
+            return (UPRIGHT, *TILTED, *PROFILES, *LEANING)
         return next(self._views) if next(self._searches) % TURNED_EVERY == 0 or not has_faces else ()
 
 
-def _tiles(grey: np.ndarray) -> Iterator[tuple[int, int, np.ndarray]]:
-    """A frame in parts that are at most three times as long as wide: left, top, part.
+def _parts(grey: np.ndarray, smallest: int) -> Iterator[_Part]:
+    """The whole of a frame, or where it is large, tiles of it for small faces, and of its halvings for larger ones.
+
+    The tiles overlap by the largest face that is looked for in them.
+    """
+    if grey.size <= WHOLE_PIXELS:
+        yield _Part(grey, 0, 0, smallest)
+        return
+    for halved, shrunk in enumerate(halvings(grey)):
+        least = max(smallest >> halved, SPARSE_BELOW if halved else CASCADE_WINDOW)
+        if shrunk.size <= WHOLE_PIXELS:
+            yield _Part(shrunk, 0, 0, least, shrunk=1 << halved)
+            return
+        for top, left in _corners(shrunk, TILE, LARGEST_IN_TILE):
+            tile = shrunk[top : top + TILE + LARGEST_IN_TILE, left : left + TILE + LARGEST_IN_TILE]
+            yield _Part(tile, left, top, least, LARGEST_IN_TILE, SPARSE_NEIGHBOURS, 1 << halved)
+
+
+def _parts_to_turn(grey: np.ndarray, smallest: int) -> Iterator[_Part]:
+    """A frame in parts that are at most three times as long as wide.
 
     Turned as a whole, a long one would need many times its own room. The parts overlap by the frame's shorter side.
     """
     shorter = min(grey.shape)
     if shorter < CASCADE_WINDOW:
         return
-    for top in range(0, max(1, grey.shape[0] - shorter), 2 * shorter):
-        for left in range(0, max(1, grey.shape[1] - shorter), 2 * shorter):
-            yield left, top, grey[top : top + 3 * shorter, left : left + 3 * shorter]
+    for top, left in _corners(grey, 2 * shorter, shorter):
+        yield _Part(grey[top : top + 3 * shorter, left : left + 3 * shorter], left, top, smallest)
+
+
+def _corners(grey: np.ndarray, step: int, overlap: int) -> Iterator[tuple[int, int]]:
+    """The top and left of each tile of a frame, when tiles are `step` apart and overlap by `overlap`."""
+    height, width = grey.shape
+    return itertools.product(range(0, max(1, height - overlap), step), range(0, max(1, width - overlap), step))
 
 
 def _as_seen(grey: np.ndarray, view: View) -> tuple[np.ndarray, np.ndarray]:
     """A frame turned so that the faces stand upright, or mirrored, and the matrix (2, 3) of the way back."""
     height, width = grey.shape
-    if view.side == "right":
-        return cv2.flip(grey, 1), np.array([[-1.0, 0, width], [0, 1, 0]])
+    if view.side == "right":  # the cascade knows faces that look to the left
+        turned, back = _as_seen(grey, View(view.angle))
+        return cv2.flip(turned, 1), back @ np.array([[-1.0, 0, turned.shape[1]], [0, 1, 0], [0, 0, 1]])
     if not view.angle:
         return grey, np.array([[1.0, 0, 0], [0, 1, 0]])
     matrix = cv2.getRotationMatrix2D((width / 2, height / 2), view.angle, 1)
