@@ -120,6 +120,7 @@ class VideoCamera:
         self._retry = RETRY_FIRST  # seconds until a lost source is opened again
         self._shot: Shot | None = None
         self._shot_count = 0
+        self._shows_source = False  # whether a frame has been shown since the source was opened
         self._frame_times: deque[float] = deque(maxlen=240)
         self._gaps: deque[float] = deque(maxlen=RECENT_GAPS)  # seconds between the latest frames
         self._given = 0  # number of the shot that get_frame() gave last
@@ -194,6 +195,7 @@ class VideoCamera:
         with self._work:
             self.source = parse_source(source)
             self._captured = self._still_frame = self._unsearched = self._found = self._problem = None
+            self._shows_source = False
             self._gaps.clear()
             self._frame_times.clear()
             self._work.notify_all()
@@ -214,7 +216,7 @@ class VideoCamera:
         number = after
         while shot := self._next_shot(number, plain):
             number = shot.number
-            opening = not self._frame_times and self._problem is None and time.monotonic() < end
+            opening = not self._shows_source and self._problem is None and time.monotonic() < end
             if not (shot.is_card and opening) and (shot.plain or not plain):
                 return shot
         return None
@@ -277,6 +279,7 @@ class VideoCamera:
         with self._work:
             if not self._wanted():
                 self._shot = self._captured = None  # the next viewer should not see an old frame first
+                self._shows_source = False
                 self._frame_times.clear()
                 self._gaps.clear()
                 self._work.wait_for(lambda: self._closed or self._wanted())
@@ -402,6 +405,7 @@ class VideoCamera:
         with self._published:
             if self._wanted():
                 self._shot_count += 1
+                self._shows_source = self._shows_source or not is_card
                 plain = plain if faces else jpeg
                 height, width = image.shape[:2]
                 self._shot = Shot(self._shot_count, timestamp, jpeg, plain, (width, height), faces, is_card)

@@ -2,8 +2,9 @@
 
 FER2013: its Training faces teach the check what a face looks like; some of the others are put into pictures, where the
 searches find them. OTHERS: a folder of pictures without faces; what the searches find there is what the check must
-refuse. The committed file was fitted in this way, with 930 wallpapers and textures (from Debian's packages
-gnome-backgrounds, mate-backgrounds, plasma-workspace-wallpapers, ukui-wallpapers and supertuxkart-data).
+refuse. The committed file was fitted in this way, with 499 wallpapers and textures (from Debian's packages
+gnome-backgrounds, mate-backgrounds, plasma-workspace-wallpapers, ukui-wallpapers and supertuxkart-data) and with 240
+textures drawn as in benchmarks/stills.py, with other seeds.
 """
 
 import argparse

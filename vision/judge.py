@@ -15,8 +15,8 @@ from vision.opencv import cv2
 from vision.patches import Patch, Place, cut, middle
 
 MOST_LOOKS = 3  # at the tilt, until it is known
-SHOWN = 0.4  # score from which on a face is shown
-SURE = 0.8  # and from which on at once
+SHOWN = 0.75  # score from which on a face is shown
+SURE = 0.9  # and from which on at once
 # The same for a face in profile: a logistic regression on the logarithm of how many windows see it, set by hand so that
 # seven windows give a half: nothing else than faces had more in the frames of four clips and in fifteen photographs.
 PROFILE_BIAS, PROFILE_WEIGHT = -6.2, 3.0
