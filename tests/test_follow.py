@@ -3,7 +3,7 @@ import pytest
 import skimage.data
 
 from vision.follow import FaceFollower
-from vision.judge import SURE, Found
+from vision.judge import SHOWN, SURE, Found
 from vision.opencv import cv2
 from vision.patches import Place, halvings, overlaps
 from vision.search import FaceDetector
@@ -80,7 +80,7 @@ def test_two_followed_faces_that_become_one_are_one(grey):
 
 def test_live_a_doubtful_face_is_shown_when_a_second_search_agrees(grey):
     [found] = search(grey)
-    doubtful = [Found(found.place, (SURE + 0.25) / 2)]
+    doubtful = [Found(found.place, (SHOWN + SURE) / 2)]
     follower = FaceFollower(is_live=True)
     assert follower.follow(halvings(grey), 0.0, doubtful) == []
     assert follower.follow(halvings(grey), 0.1) == []
