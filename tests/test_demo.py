@@ -8,8 +8,7 @@ import pytest
 
 from model import EMOTIONS, crop_face
 from tools import make_demo
-from vision.patches import halvings
-from vision.search import FaceDetector
+from vision.faces import FaceDetector
 
 EVERY = 3  # of so many frames, one is searched for faces
 
@@ -31,8 +30,9 @@ def faces(frames):
     detector, crops = FaceDetector(), []
     for frame in frames[::EVERY]:
         grey = cv2.cvtColor(frame, cv2.COLOR_BGR2GRAY)
-        if places := [found.place for found in detector.detect(halvings(grey), 24)]:
-            crops.append(crop_face(grey, max(places, key=lambda place: place.side).box))
+        boxes = detector.detect(grey)
+        if len(boxes):
+            crops.append(crop_face(grey, max(boxes, key=lambda box: box[2])))
     return np.array(crops)
 
 
