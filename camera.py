@@ -399,7 +399,8 @@ class VideoCamera:
         with self._published:
             if self._wanted():
                 self._shot_count += 1
-                self._shows_source = self._shows_source or not is_card
+                if not is_card and self._annotated_source is self.source:
+                    self._shows_source = True
                 plain = plain if faces else jpeg
                 height, width = image.shape[:2]
                 self._shot = Shot(self._shot_count, timestamp, jpeg, plain, (width, height), faces, is_card)

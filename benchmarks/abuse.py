@@ -23,7 +23,6 @@ PHASE = 6.0  # seconds of each thing that a camera does
 TOLD_WITHIN = 20.0  # seconds: a camera may send nothing for fifteen before the connection is given up
 PAGES, UPLOADERS = 8, 2
 SIZES = [(640, 360), (320, 240), (1280, 720), (360, 640), (90, 60)]
-PATHS = ["/video_feed", "/events", "/snapshot.jpg", "/", "/state", "/sources"]
 SEED = 15
 LEVELS = 6  # moments at which the memory is printed
 QUIET = 15.0  # seconds in which nobody else is there
@@ -78,9 +77,9 @@ def abuse(clip: Path, minutes: float) -> list[Figure]:
     server = MjpegCamera(camera.frames)
     with server, App(server.address) as app:
         _frames_in(app, 5.0)
-        _use_everything(app, clip)
         counts = {"pages": 0, "uploads": 0, "server errors": 0}
-        with _visitors(app, clip, counts):  # so that what all of this takes together does not count as growth either
+        with _visitors(app, clip, counts):  # once, so that what stays loaded from then on does not count as growth
+            _analyse_video(app, clip)
             for behaviour in BEHAVIOURS:
                 _phase(app, server, camera, behaviour)
         before, memory = _levels_at_rest(app), []
@@ -119,20 +118,16 @@ def _visitors(app: App, clip: Path, counts: dict[str, int]) -> Iterator[None]:
     threads += [threading.Thread(target=_upload, args=(app, stop, counts, clip, seed)) for seed in range(UPLOADERS)]
     for thread in threads:
         thread.start()
-    yield
-    stop.set()
-    for thread in threads:
-        thread.join()
+    try:
+        yield
+    finally:
+        stop.set()
+        for thread in threads:
+            thread.join()
 
 
-def _use_everything(app: App, clip: Path) -> None:
-    """Use everything once, so that what stays loaded from then on does not count as growth."""
-    for path in PATHS:
-        connection = http.client.HTTPConnection("127.0.0.1", app.port, timeout=60)
-        connection.request("GET", path)
-        connection.getresponse().read1(20_000)
-        connection.close()
-    _ask(app, "POST", "/api/predict", _picture(clip), "image/jpeg")
+def _analyse_video(app: App, clip: Path) -> None:
+    """Upload a video, wait until it is analysed, and delete it."""
     _, body = _ask(app, "POST", "/videos?name=clip.mp4", clip.read_bytes())
     video = f"/videos/{json.loads(body)['id']}"
     while json.loads(_ask(app, "GET", video)[1])["status"] not in ("done", "failed"):
@@ -177,7 +172,9 @@ def _come_and_go(app: App, stop: threading.Event, counts: dict[str, int], seed: 
     while not stop.is_set():
         connection = http.client.HTTPConnection("127.0.0.1", app.port, timeout=60)
         try:
-            connection.request("GET", rng.choice(PATHS))
+            connection.request(
+                "GET", rng.choice(("/video_feed", "/events", "/snapshot.jpg", "/", "/state", "/sources"))
+            )
             response = connection.getresponse()
             counts["server errors"] += response.status == 500
             end = time.monotonic() + rng.uniform(0.1, 8)
@@ -190,13 +187,9 @@ def _come_and_go(app: App, stop: threading.Event, counts: dict[str, int], seed: 
             connection.close()
 
 
-def _picture(clip: Path) -> bytes:
-    """The clip's first frame as a JPEG."""
-    return cv2.imencode(".jpg", next(read_frames(clip, (640, 360))))[1].tobytes()
-
-
 def _upload(app: App, stop: threading.Event, counts: dict[str, int], clip: Path, seed: int) -> None:
-    rng, picture = random.Random(SEED + 100 + seed), _picture(clip)
+    rng = random.Random(SEED + 100 + seed)
+    picture = cv2.imencode(".jpg", next(read_frames(clip, (640, 360))))[1].tobytes()
     while not stop.wait(rng.uniform(0.5, 4)):
         content = rng.choice((picture, picture[: rng.randrange(len(picture))], rng.randbytes(5000)))
         status, _ = _ask(app, "POST", "/api/predict", content, "image/jpeg")

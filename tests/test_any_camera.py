@@ -142,6 +142,21 @@ def test_a_single_picture_is_waited_for_while_the_camera_opens(watch, astronaut)
         assert not video.snapshot().is_card
 
 
+def test_a_single_picture_is_waited_for_while_the_first_frame_is_annotated(watch, astronaut, monkeypatch):
+    def annotate_slowly(*arguments, annotate=LiveAnnotator.annotate):
+        time.sleep(1)
+        return annotate(*arguments)
+
+    monkeypatch.setattr(LiveAnnotator, "annotate", annotate_slowly)
+
+    def frames(_):
+        yield 1.5, scene(astronaut, (320, 240), 80, 60, 120)
+        yield from every(0.1, scene(astronaut, (320, 240), 80, 60, 120))(0)
+
+    with MjpegCamera(frames) as camera:
+        assert cv2.imdecode(np.frombuffer(watch(camera.address).get_frame(), np.uint8), 1).shape == (240, 320, 3)
+
+
 def test_a_file_without_a_clock_plays_at_its_rate(astronaut, tmp_path):
     path = tmp_path / "clip.h264"
     with av.open(str(path), "w", format="h264") as video:
