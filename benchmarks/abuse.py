@@ -78,7 +78,7 @@ def abuse(clip: Path, minutes: float) -> list[Figure]:
     with server, App(server.address) as app:
         _frames_in(app, 5.0)
         counts = {"pages": 0, "uploads": 0, "server errors": 0}
-        with _visitors(app, clip, counts):  # once, so that what stays loaded from then on does not count as growth
+        with _visitors(app, clip, counts):  # a first round: what it loads for good is not growth
             _analyse_video(app, clip)
             for behaviour in BEHAVIOURS:
                 _phase(app, server, camera, behaviour)
@@ -112,7 +112,7 @@ def abuse(clip: Path, minutes: float) -> list[Figure]:
 
 @contextmanager
 def _visitors(app: App, clip: Path, counts: dict[str, int]) -> Iterator[None]:
-    """Have pages that come and go, and uploads, meanwhile, and count them."""
+    """Open and leave pages, and upload files, for as long as the block runs. counts: grows by each."""
     stop = threading.Event()
     threads = [threading.Thread(target=_come_and_go, args=(app, stop, counts, seed)) for seed in range(PAGES)]
     threads += [threading.Thread(target=_upload, args=(app, stop, counts, clip, seed)) for seed in range(UPLOADERS)]

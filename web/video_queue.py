@@ -77,7 +77,7 @@ class Upload:
 
     @property
     def path(self) -> Path:
-        """Where the video lies: with the ending of its name, by which a short file may have to be recognised."""
+        """Where the video is stored. It keeps its ending, without which a short file may not be recognised."""
         ending = Path(self.name).suffix.lower()
         return self.base.with_suffix(ending if ending in VIDEO_SUFFIXES else "")
 

@@ -135,7 +135,7 @@ class Viewers:
                     self._newest = self._encode(shot)
                     self._rouse()
                     self._present.clear()
-                    if self._viewers or self._closing:  # whoever came, or closed, before it was cleared
+                    if self._viewers or self._closing:  # somebody came, or closed, before the event was cleared
                         self._present.set()
                     else:
                         closed = False
