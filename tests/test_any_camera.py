@@ -157,6 +157,12 @@ def test_a_single_picture_is_waited_for_while_the_first_frame_is_annotated(watch
         assert cv2.imdecode(np.frombuffer(watch(camera.address).get_frame(), np.uint8), 1).shape == (240, 320, 3)
 
 
+def test_a_camera_whose_next_frame_is_seconds_away_is_opened(astronaut):
+    with MjpegCamera(lambda _: iter([(6.0, scene(astronaut, (320, 240), 80, 60, 120))] * 2)) as camera:
+        image = next(read_frames(camera.address, lambda: True))
+    assert image.shape == (240, 320, 3)
+
+
 def test_a_file_without_a_clock_plays_at_its_rate(astronaut, tmp_path):
     path = tmp_path / "clip.h264"
     with av.open(str(path), "w", format="h264") as video:

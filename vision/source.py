@@ -26,7 +26,7 @@ Wanted = Callable[[], bool]  # asked again and again; once it is false, no more 
 # DirectShow opens in a moment where Windows' default takes many seconds.
 WEBCAM_BACKEND = cv2.CAP_DSHOW if sys.platform == "win32" else cv2.CAP_ANY
 # Seconds that a network camera may take to open, and from one piece of data to the next: some send a frame every 10 s.
-OPEN_TIMEOUT, READ_TIMEOUT = 5.0, 15.0
+OPEN_TIMEOUT, READ_TIMEOUT = 12.0, 15.0
 STREAM_OPTIONS = {
     "rtsp_flags": "prefer_tcp",  # frames that come over UDP arrive damaged on many networks
     "protocol_whitelist": "http,httpproxy,https,tcp,tls,udp,rtp,rtsp,srtp,crypto",  # no playlist may name a file
