@@ -6,7 +6,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -15,8 +15,11 @@ import numpy as np
 from model import FacialExpressionModel
 from vision.annotate import LiveAnnotator, find_in_picture
 from vision.draw import draw_faces, message_card
-from vision.faces import Face, FaceDetector
+from vision.faces import Face
+from vision.judge import Found
 from vision.opencv import cv2
+from vision.patches import Place, halvings
+from vision.search import FrameSearch
 from vision.source import Source, SourceError, is_picture, is_played, parse_source, read_frames, source_name
 
 # What `python main.py` watches: a webcam's index (0 is the first), "clip.mp4", "photo.jpg", "http://…", "rtsp://…"
@@ -69,9 +72,10 @@ class _Frame:
 class _Search:
     """A frame whose whole is to be searched, and at last what was found."""
 
-    grey: np.ndarray  # (height, width) uint8
+    sizes: list[np.ndarray]  # its halvings in grey
     moment: float  # time.monotonic() when it was annotated
-    boxes: np.ndarray | None = None  # (n, 4)
+    known: Sequence[Place] = ()  # where faces were known to be
+    found: Sequence[Found] = ()
 
 
 def encode(image: np.ndarray) -> bytes:
@@ -124,6 +128,7 @@ class VideoCamera:
         self._annotated_source: Source | None = None
         self._is_still = self._is_played = False  # whether it is a picture, or a file that is played
         self._annotator: LiveAnnotator | None = None  # None until the source has given a frame
+        self._frame_search = FrameSearch()
         self._seen, self._seen_at = BLANK, 0.0  # the latest frame, and when it was annotated, time.monotonic()
 
     def get_frame(self) -> bytes:
@@ -190,9 +195,9 @@ class VideoCamera:
         with self._work:
             self.source = parse_source(source)
             self._captured = self._still_frame = self._unsearched = self._found = self._problem = None
+            self._shows_source = False
             self._gaps.clear()
             self._frame_times.clear()
-            self._shows_source = False
             self._work.notify_all()
 
     def close(self) -> None:
@@ -343,21 +348,25 @@ class VideoCamera:
 
     def _annotate_moving(self, timestamp: float, image: np.ndarray) -> None:
         grey, now, source = cv2.cvtColor(image, cv2.COLOR_BGR2GRAY), time.monotonic(), self.source
+        sizes = halvings(grey)
         with self._work:
             search, self._found = self._found, None
         resized = image.shape != self._seen.shape
-        if self._annotator is None or resized or now - self._seen_at > SEARCH_AT_ONCE:
-            search = _Search(grey, now, FaceDetector().detect(grey))
-        elif search and search.grey.shape != grey.shape:
+        if self._annotator is None or resized:
+            search = _Search(sizes, now, found=self._frame_search.search_upright(sizes))
+        elif now - self._seen_at > SEARCH_AT_ONCE:
+            found_now = self._frame_search.search(sizes, self._annotator.places(), is_rare=True)
+            search = _Search(sizes, now, found=found_now)
+        elif search and search.sizes[0].shape != grey.shape:
             search = None
         self._annotator = self._annotator or LiveAnnotator()
-        found, searched = (search.boxes, search.moment) if search else (None, None)
-        faces = self._annotator.annotate(grey, now, self._ready_model(), found, searched)
+        found, searched = (search.found, search.moment) if search else (None, None)
+        faces = self._annotator.annotate(sizes, now, self._ready_model(), found, searched)
         self._seen = image
         self._publish_faces(timestamp, image, faces)
         with self._work:
             if source is self.source:
-                self._unsearched = _Search(grey, now)
+                self._unsearched = _Search(sizes, now, self._annotator.places())
             self._work.notify_all()
 
     def _search(self) -> None:
@@ -369,11 +378,11 @@ class VideoCamera:
         if search is None:
             return
         began = time.monotonic()
-        boxes = FaceDetector().detect(search.grey)
+        found = self._frame_search.search(search.sizes, search.known)
         took = time.monotonic() - began
         with self._work:
             if source is self.source:
-                self._found = _Search(search.grey, search.moment, boxes)
+                self._found = replace(search, found=found)
             self._work.wait_for(lambda: self._closed, max(SEARCH_EVERY, took / SEARCH_SHARE) - took)
 
     def _ready_model(self) -> FacialExpressionModel | None:

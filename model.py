@@ -15,7 +15,7 @@ from inference.cache import load_compiled
 from inference.errors import CompileError, ModelError
 from inference.keras_files import import_keras, load_network
 from paths import MODEL_JSON, MODEL_WEIGHTS
-from vision.crop import FACE_SIZE, crop_face, crop_faces
+from vision.crop import FACE_SIZE, crop_face
 from vision.expressions import EMOTIONS
 
 __all__ = [
@@ -25,7 +25,6 @@ __all__ = [
     "ModelError",
     "build_model",
     "crop_face",
-    "crop_faces",
     "load_network",
 ]
 

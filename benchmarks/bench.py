@@ -9,7 +9,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from benchmarks import abuse, detection, serving, speed
+from benchmarks import abuse, detection, heads, marks, serving, speed, stills
 from benchmarks.figures import measure
 from model import FacialExpressionModel
 from paths import DEMO
@@ -25,9 +25,24 @@ def main(arguments: list[str] | None = None) -> int:
         "--minutes", type=float, default=10, help="of viewers coming and going, or of abuse (default: %(default)s)"
     )
     parser.add_argument("--abuse", action="store_true", help="only what cameras, pages and uploads do to the app")
+    parser.add_argument(
+        "--clips",
+        dest="marked",
+        metavar="FOLDER",
+        type=Path,
+        help="with the clips of marks.json: measure only heads that tilt and turn",
+    )
+    parser.add_argument(
+        "--pictures",
+        metavar="FOLDER",
+        type=Path,
+        help="with a folder of faces for each expression, and beside it press_people, by person: the same",
+    )
     options = parser.parse_args(arguments)
     if options.abuse:
         return measure({"Abuse": lambda: abuse.abuse(options.clips[0], options.minutes)}, "results_abuse")
+    if options.marked or options.pictures:
+        return _measure_heads(options.marked, options.pictures)
     clip, model = options.clips[0], FacialExpressionModel()
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
@@ -44,6 +59,21 @@ def main(arguments: list[str] | None = None) -> int:
             "Staying up": lambda: serving.soak(clip, options.minutes),
         }
         return measure(sections, "results")
+
+
+def _measure_heads(clips: Path | None, pictures: Path | None) -> int:
+    """Measure heads that tilt and turn, and what is mistaken for one. Returns the exit status."""
+    model = FacialExpressionModel()
+    return measure(
+        {
+            "Marked frames": lambda: marks.marked(clips, model) if clips else [],
+            "Pictures of turned heads": lambda: heads.tilted(pictures, model) if pictures else [],
+            "Small faces in a large picture": lambda: stills.large(pictures, model) if pictures else [],
+            "Swinging heads": lambda: heads.swinging(clips, pictures, model),
+            "Pictures without faces": lambda: stills.without_faces(model),
+        },
+        "results_heads",
+    )
 
 
 if __name__ == "__main__":

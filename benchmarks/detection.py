@@ -17,9 +17,10 @@ from benchmarks.clips import HD, Size, back_and_forth, rate_of, read_frames
 from benchmarks.figures import Figure
 from model import FacialExpressionModel
 from paths import CASCADE
-from videos.annotate_video import annotate_video
-from vision.faces import Face, overlaps
+from videos.annotate_video import annotate_video, without_tails
+from vision.faces import Face
 from vision.opencv import cv2
+from vision.patches import overlaps
 from vision.smoothing import ExpressionSmoother
 
 Boxes = Sequence[Sequence[int] | np.ndarray]  # of a frame: x, y, width, height in pixels, a row for each face
@@ -114,34 +115,54 @@ def score(clip: Reference, shown: Sequence[Boxes], grace: float = 0.0) -> Score:
 
 def boxes_of_every_frame(clip: Reference, model: FacialExpressionModel) -> list[Boxes]:
     """The boxes of each frame, as the analysis of a saved video finds them."""
-    frames = ((frame, index / clip.rate) for index, frame in enumerate(clip.frames()))
-    return [[face.box for face in annotated.faces] for annotated in annotate_video(frames, model)]
+    found = faces_in_recording(clip.frames(), clip.rate, model)
+    return [[face.box for face in faces_here] for faces_here in found]
+
+
+def faces_in_recording(frames: Iterable[np.ndarray], rate: float, model: FacialExpressionModel) -> list[list[Face]]:
+    """The faces of each frame, as the analysis of a saved video finds them.
+
+    frames: (height, width, 3) uint8 BGR each, `rate` a second.
+    """
+    timed = ((frame, index / rate) for index, frame in enumerate(frames))
+    return without_tails([annotated.faces for annotated in annotate_video(timed, model)])
 
 
 def boxes_shown_live(clip: Reference, model: FacialExpressionModel) -> list[Boxes]:
     """The boxes that the live view showed while each frame was due, with the clip played at its own speed."""
-    frames, over = list(clip.frames()), threading.Event()
+    shown = faces_shown_live(list(clip.frames()), clip.rate, model)
+    return [[face.box for face in faces_here] for faces_here in shown]
+
+
+def faces_shown_live(frames: Sequence[np.ndarray], rate: float, model: FacialExpressionModel) -> list[Sequence[Face]]:
+    """The faces that the live view showed while each frame was due, with the frames played at `rate` a second.
+
+    frames: (height, width, 3) uint8 BGR each.
+    """
+    over = threading.Event()
     given: list[float] = []  # time.time() just before each frame left the source
 
-    def play(*_: object) -> Iterator[np.ndarray]:
+    def play(_: object, wanted: Callable[[], bool]) -> Iterator[np.ndarray]:
         started = time.monotonic()
         for number, frame in enumerate(frames):
-            time.sleep(max(0, started + number / clip.rate - time.monotonic()))
+            time.sleep(max(0, started + number / rate - time.monotonic()))
+            if not wanted():
+                return
             given.append(time.time())
             yield frame
         time.sleep(0.3)  # for which the last frame is on show
         over.set()
 
-    shown: dict[int, Boxes] = {}
+    shown: dict[int, Sequence[Face]] = {}
     with patch.object(camera, "read_frames", play):
         watched = camera.VideoCamera("clip", model)
         for shot in watched.shots():
             if over.is_set():
                 break
             # The camera stamps a frame when it has left the source: after it was given, and before the next one was.
-            shown[bisect.bisect(given, shot.timestamp) - 1] = [face.box for face in shot.faces]
+            shown[bisect.bisect(given, shot.timestamp) - 1] = shot.faces
         watched.close()
-    latest: Boxes = []
+    latest: Sequence[Face] = []
     return [latest := shown.get(number, latest) for number in range(len(frames))]
 
 

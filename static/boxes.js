@@ -7,11 +7,15 @@ export function drawBoxes(context, faces, mirrored = false) {
   context.font = `${size}px system-ui, sans-serif`;
   context.lineWidth = Math.max(2, width / 320);
   context.textBaseline = "bottom";
-  for (const { face, box, label, emotions } of faces) {
+  for (const { face, box, label, emotions, angle } of faces) {
     const [x, y, w, h] = box;
     const left = mirrored ? width - x - w : x;
     context.strokeStyle = context.fillStyle = colourOf(face);
-    context.strokeRect(left, y, w, h);
+    context.save();
+    context.translate(left + w / 2, y + h / 2);
+    context.rotate(((mirrored ? -angle : angle) * Math.PI) / 180);
+    context.strokeRect(-w / 2, -h / 2, w, h);
+    context.restore();
     if (!label) continue;
     const text = `${face} ${label} ${Math.round(100 * emotions[label.toLowerCase()])}%`;
     const top = Math.max(y, size * 1.3);

@@ -38,7 +38,7 @@ export class Faces {
   }
 
   fill(card, face) {
-    card.querySelector(".label").textContent = face.label ?? "…";
+    card.querySelector(".label").textContent = face.state === "turned away" ? "Turned away" : (face.label ?? "…");
     const values = Object.values(face.emotions ?? {});
     card.querySelectorAll("dd").forEach((row, index) => {
       const value = values[index] ?? 0;

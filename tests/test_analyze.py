@@ -35,7 +35,8 @@ def moving(astronaut, film, tmp_path_factory):
 @pytest.fixture(scope="module")
 def rows_of_moving(moving):
     """The clip's table, as `table` reads it, made in this process."""
-    return [{name: str(value) for name, value in row.items()} for row in analyze.analyze(moving)]
+    rows = analyze.analyze(moving)
+    return [{name: "" if value is None else str(value) for name, value in row.items()} for row in rows]
 
 
 @pytest.fixture(scope="module")
@@ -185,8 +186,8 @@ def test_the_last_step_can_be_done_again_wherever_it_was_killed(short, tmp_path,
 
         recording = scan(the_job.path)
         make_room(the_job)
-        part, frames, key = steps.find(the_job, recording, recording.segments[0])
-        found = Joiner(1 / 25).add(part)
+        part, sightings, frames, key = steps.find(the_job, recording, recording.segments[0])
+        found = Joiner(1 / 25).add(part, sightings)
         steps.write_table_and_timeline(the_job, recording, found, frames)
         steps.draw(the_job, recording, recording.segments[0], found, key)
         with monkeypatch.context() as patch:

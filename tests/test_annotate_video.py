@@ -2,8 +2,9 @@ import numpy as np
 import pytest
 
 from videos.annotate_video import LONGEST_PAUSE, annotate_video
-from vision.faces import FaceDetector, overlaps
 from vision.opencv import cv2
+from vision.patches import overlaps
+from vision.search import FaceDetector, FrameSearch
 
 SIZE = (640, 360)
 
@@ -24,8 +25,8 @@ def at_25_fps(images):
 @pytest.fixture
 def searches(monkeypatch):
     """A list that grows by each search of a whole frame."""
-    done, detect = [], FaceDetector.detect
-    monkeypatch.setattr(FaceDetector, "detect", lambda *arguments: done.append(1) or detect(*arguments))
+    done, search = [], FrameSearch.search
+    monkeypatch.setattr(FrameSearch, "search", lambda *arguments: done.append(1) or search(*arguments))
     return done
 
 
@@ -36,11 +37,11 @@ def test_every_frame_comes_out_in_order_with_the_face_followed(astronaut, model,
     assert {face.number for frame in annotated for face in frame.faces} == {1}
     detector = FaceDetector()
     for frame in annotated[::7]:
-        [reference] = detector.detect(frame.sizes[0])
+        [reference] = detector.detect(frame.sizes, 24)
         [face] = frame.faces
-        assert overlaps(reference, [face.box])[0] > 0.5
+        assert overlaps(reference.place.box, [face.box])[0] > 0.5
         assert face.probabilities.shape == (7,)
-    assert len(searches) < 25 + 9  # of which the test did nine
+    assert len(searches) < 25
 
 
 def test_a_still_picture_is_hardly_searched(astronaut, model, searches):

@@ -6,7 +6,6 @@ import pytest
 
 import camera
 from vision import source
-from vision.faces import FaceDetector
 from vision.opencv import cv2
 from waiting import wait_until
 
@@ -36,10 +35,9 @@ def test_frames_are_annotated_jpegs(watch, clip):
     assert np.abs(frame.astype(int) - plain).max() > 80  # the box and the label
 
 
-def test_a_picture_is_searched_more_finely_than_a_frame(watch, astronaut, tmp_path):
-    turn = cv2.getRotationMatrix2D((225, 112), 20, 1)
+def test_a_tilted_face_in_a_picture_has_a_box(watch, astronaut, tmp_path):
+    turn = cv2.getRotationMatrix2D((225, 112), 40, 1)
     turned = cv2.warpAffine(astronaut, turn, (450, 300))
-    assert len(FaceDetector().detect(cv2.cvtColor(turned, cv2.COLOR_BGR2GRAY))) == 0
     cv2.imwrite(str(tmp_path / "turned.png"), turned)
     frame = decode(watch(str(tmp_path / "turned.png")).get_frame())
     assert np.abs(frame.astype(int) - turned).max() > 120  # a box all the same

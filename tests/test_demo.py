@@ -8,7 +8,8 @@ import pytest
 
 from model import EMOTIONS, crop_face
 from tools import make_demo
-from vision.faces import FaceDetector
+from vision.patches import halvings
+from vision.search import FaceDetector
 
 EVERY = 3  # of so many frames, one is searched for faces
 
@@ -30,9 +31,8 @@ def faces(frames):
     detector, crops = FaceDetector(), []
     for frame in frames[::EVERY]:
         grey = cv2.cvtColor(frame, cv2.COLOR_BGR2GRAY)
-        boxes = detector.detect(grey)
-        if len(boxes):
-            crops.append(crop_face(grey, max(boxes, key=lambda box: box[2])))
+        if places := [found.place for found in detector.detect(halvings(grey), 24)]:
+            crops.append(crop_face(grey, max(places, key=lambda place: place.side).box))
     return np.array(crops)
 
 

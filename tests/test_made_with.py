@@ -17,7 +17,7 @@ from paths import MODEL_JSON, MODEL_WEIGHTS
 from version import MAKER, VERSION
 from videos import job as job_module
 from videos.outputs import mark_of, publish, unfinished
-from videos.table import COLUMNS, is_table, parquet_mark, write_parquet
+from videos.table import COLUMNS, FIRST_COLUMNS, is_table, parquet_mark, write_parquet
 
 LINE = rf"{MAKER} {re.escape(VERSION)}; network [0-9a-f]{{16}}"
 OUTDATED = "1 finished before are analysed again: made with another version, network or options"
@@ -230,13 +230,14 @@ LATER = ["angle", "score", "state", "sure", "marker", "excluded"]
     ("columns", "is_ours"),
     [
         (COLUMNS, True),
-        ([*COLUMNS, "angle"], True),
-        ([*COLUMNS, *LATER], True),
-        ([*COLUMNS, "score", "excluded"], True),
-        ([*COLUMNS, "score", "angle"], False),
-        ([*COLUMNS, "angle", "angle"], False),
+        (FIRST_COLUMNS, True),
+        ([*FIRST_COLUMNS, "angle"], True),
+        ([*FIRST_COLUMNS, *LATER], True),
+        ([*FIRST_COLUMNS, "score", "excluded"], True),
+        ([*FIRST_COLUMNS, "score", "angle"], False),
+        ([*FIRST_COLUMNS, "angle", "angle"], False),
         ([*COLUMNS, "notes"], False),
-        (COLUMNS[:-1], False),
+        (FIRST_COLUMNS[:-1], False),
         (COLUMNS[1:], False),
         ([], False),
     ],

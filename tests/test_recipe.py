@@ -13,7 +13,8 @@ from model import build_model, crop_face
 from paths import MODEL_JSON, MODEL_WEIGHTS, ROOT
 from training import recipe
 from training.export import try_pair
-from vision.faces import FaceDetector
+from vision.patches import halvings
+from vision.search import search_still
 
 FACES = np.random.default_rng(3).integers(0, 256, (64, 48, 48), np.uint8)
 TARGETS = np.eye(7, dtype=np.float32)[np.arange(64) % 7]
@@ -70,7 +71,7 @@ def test_half_of_the_faces_are_as_the_app_crops_them(monkeypatch):
 
 def test_crops_are_those_of_the_app_and_are_saved(astronaut, tmp_path, monkeypatch):
     grey = cv2.cvtColor(astronaut, cv2.COLOR_BGR2GRAY)
-    face = crop_face(grey, FaceDetector().detect(grey)[0])
+    face = crop_face(grey, search_still(halvings(grey))[0].place.box)
     images = np.stack([face, np.zeros_like(face)])
     crops = recipe.app_crops(images, tmp_path)
     assert 0 < np.abs(crops[0].astype(int) - face).mean() < 20

@@ -5,6 +5,8 @@ import pytest
 
 from videos.table import COLUMNS, Found, Joiner, concatenate, gather, is_table, to_rows, write_csv, write_parquet
 from vision.expressions import EMOTIONS
+from vision.patches import PATCH, Place
+from vision.sightings import Sighting
 
 HAPPY, SAD = EMOTIONS.index("Happy"), EMOTIONS.index("Sad")
 
@@ -16,12 +18,24 @@ def found(*rows):
     probabilities = np.full((len(rows), 7), 0.02, np.float32)
     probabilities[np.arange(len(rows)), expressions] = 0.88
     unknown = np.full(len(rows), -1)
-    return Found(frames, frames / 25, faces, boxes, probabilities, np.zeros_like(probabilities), unknown)
+    smoothed, angles, scores = np.zeros_like(probabilities), np.zeros(len(rows), int), np.ones(len(rows), np.float32)
+    away = np.zeros(len(rows), bool)
+    return Found(frames, frames / 25, faces, boxes, probabilities, smoothed, unknown, angles, scores, away)
+
+
+def sightings_of(part):
+    """When and where each face of a part was seen first and last."""
+    sightings = {}
+    for row, number in enumerate(part.numbers.tolist()):
+        moment, place = float(part.times[row]), Place.of_box(part.boxes[row])
+        known = sightings.setdefault(number, Sighting(moment, place, moment, place))
+        known.last, known.place = moment, place
+    return sightings
 
 
 def joined(*parts):
     joiner = Joiner(1 / 25)
-    return concatenate([joiner.add(part) for part in parts])
+    return concatenate([joiner.add(part, sightings_of(part)) for part in parts])
 
 
 def test_a_face_keeps_its_number_over_a_seam():
@@ -29,6 +43,19 @@ def test_a_face_keeps_its_number_over_a_seam():
     second = found((2, 1, 14, HAPPY), (2, 2, 102, SAD), (2, 3, 200, SAD), (3, 1, 15, HAPPY))
     whole = joined(first, second)
     assert whole.numbers.tolist() == [1, 2, 1, 2, 1, 2, 3, 1]
+
+
+@pytest.mark.parametrize(("frames", "same"), [(200, True), (300, False)])
+def test_a_face_that_comes_back_in_a_later_segment_keeps_its_number(frames, same):
+    looks = np.random.default_rng(3).integers(0, 255, (2, PATCH, PATCH), np.uint8)
+    joiner = Joiner(1 / 25)
+    first, second = found((0, 1, 10, HAPPY), (0, 2, 300, SAD)), found((frames, 1, 80, HAPPY), (frames, 2, 500, SAD))
+    sightings = sightings_of(first), sightings_of(second)
+    for each in sightings:
+        for number, look in zip((1, 2), looks):
+            each[number].looks.append(look)
+    assert joiner.add(first, sightings[0]).numbers.tolist() == [1, 2]
+    assert joiner.add(second, sightings[1]).numbers.tolist() == ([1, 2] if same else [3, 4])
 
 
 def test_two_faces_on_one_place_do_not_become_one():

@@ -10,8 +10,11 @@ from model import FacialExpressionModel, ModelError
 from training.dataset import Dataset, DatasetError, load_dataset
 from vision.crop import FACE_SIZE, crop_face
 from vision.expressions import EMOTIONS
-from vision.faces import STILL_SCALE_FACTOR, FaceDetector
+from vision.judge import SHOWN
+from vision.look import UPRIGHT_BELOW
 from vision.opencv import cv2
+from vision.patches import halvings
+from vision.search import search_still
 
 try:
     from sklearn.metrics import classification_report, recall_score
@@ -84,13 +87,14 @@ def find_and_crop(images: np.ndarray, enlarged: float = ENLARGED, tilt: float = 
     frame is turned, counter-clockwise. Around the face is a border of its median grey, half as wide as the face.
     Returns which faces were found, (n,) bool, and the crops of those, (found, 48, 48) uint8.
     """
-    detector, found, crops = FaceDetector(STILL_SCALE_FACTOR), [], []
+    found, crops = [], []
     for image in images:
         frame = _put_into_frame(image, enlarged, tilt)
-        boxes = detector.detect(frame)
-        found.append(len(boxes) > 0)
-        if len(boxes):
-            crops.append(crop_face(frame, max(boxes, key=lambda box: box[2])))
+        faces = [each for each in search_still(halvings(frame)) if each.score >= SHOWN and not each.side]
+        found.append(len(faces) > 0)
+        if faces:
+            place = max(faces, key=lambda face: face.score).place
+            crops.append(crop_face(frame, place.box, place.angle if abs(place.angle) >= UPRIGHT_BELOW else 0))
     return np.array(found, bool), np.array(crops, np.uint8).reshape(-1, *images.shape[1:])
 
 

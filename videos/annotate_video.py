@@ -4,7 +4,7 @@ import itertools
 import math
 import queue
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass, field
@@ -12,10 +12,14 @@ from typing import Any
 
 import numpy as np
 
-from vision.annotate import Classifier, with_probabilities
+from vision.annotate import Classifier, classified, with_probabilities
 from vision.crop import crop_faces
-from vision.faces import DOUBLE_FACE, Face, FaceDetector, FaceFollower, as_box, halvings, overlaps
+from vision.faces import Face
+from vision.follow import DOUBLE_FACE, FaceFollower, face_of
+from vision.judge import Found
 from vision.opencv import cv2
+from vision.patches import halvings, overlaps
+from vision.search import SMALLEST_FACE, FrameSearch
 
 # A whole frame is searched when the picture has changed by so many grey levels, on average, since the last search, or
 # after a pause of so many frames. Faces smaller than a share of the frame's height take most of the time; where there
@@ -47,7 +51,7 @@ def annotate_video(
     threads of their own; with or without, and however fast the machine is, the same video gives the same result. What
     `frames` raises is raised after the frames that came before it; without threads at once.
     """
-    follower, detector = FaceFollower(), FaceDetector()
+    follower, frame_search = FaceFollower(), FrameSearch()
     with ExitStack() as stack:
         if threads:
             submit: Callable[..., Future] = stack.enter_context(ThreadPoolExecutor(1)).submit
@@ -60,11 +64,11 @@ def annotate_video(
         small = False  # whether there were any
         for stretch in itertools.chain(_stretches(ready), [None]):
             if stretch:
-                grey, unsearched = stretch[-1].sizes[0], unsearched + len(stretch)
-                if small or unsearched >= SMALL_FACE_PAUSE:
-                    search, unsearched = submit(detector.detect, grey), 0
-                else:
-                    search = submit(detector.detect, grey, SMALL_FACE)
+                sizes, unsearched = stretch[-1].sizes, unsearched + len(stretch)
+                smallest = SMALLEST_FACE if small or unsearched >= SMALL_FACE_PAUSE else SMALL_FACE
+                unsearched = 0 if smallest == SMALLEST_FACE else unsearched
+                is_rare = len(stretch) > SHORTEST_PAUSE
+                search = submit(frame_search.search, sizes, follower.places(), smallest, is_rare)
             if waiting:
                 current, found = waiting
                 _follow_stretch(follower, current, found.result())
@@ -74,6 +78,20 @@ def annotate_video(
             waiting = (stretch, search) if stretch else None
         if threads:
             ahead.check()
+
+
+def without_tails(frames: Sequence[Sequence[Face]]) -> list[list[Face]]:
+    """The faces of consecutive frames without those that are only held and are not seen again: those have gone.
+
+    In the last frame, nobody knows yet; there all stay.
+    """
+    kept: list[list[Face]] = []
+    there = {face.number for face in frames[-1]} if frames else set()
+    for faces in reversed(frames):
+        there = {face.number for face in faces if face.is_seen or face.number in there}
+        kept.append([face for face in faces if face.number in there])
+    kept.reverse()
+    return kept
 
 
 def _done(work: Any, *arguments: Any) -> Future:
@@ -139,8 +157,8 @@ def _stretches(frames: Iterable[AnnotatedFrame]) -> Iterator[list[AnnotatedFrame
         yield stretch
 
 
-def _follow_stretch(follower: FaceFollower, stretch: list[AnnotatedFrame], found: np.ndarray) -> None:
-    """Fill in the faces' numbers and boxes; found: the boxes (n, 4) in the last frame."""
+def _follow_stretch(follower: FaceFollower, stretch: list[AnnotatedFrame], found: Sequence[Found]) -> None:
+    """Fill in the faces' numbers and boxes; found: what a search found in the last frame."""
     *before, last = stretch
     for frame in before:
         frame.faces = follower.follow(frame.sizes, frame.moment)
@@ -150,17 +168,20 @@ def _follow_stretch(follower: FaceFollower, stretch: list[AnnotatedFrame], found
     for face in last.faces:
         if face.number in known:
             continue
-        for frame, earlier in zip(before, follower.trace(face.box, (frame.sizes for frame in before))):
+        side = follower.side(face.number)
+        for frame, earlier in zip(before, follower.trace(face.place, side, (frame.sizes for frame in before))):
             if earlier is None:
                 continue
-            if frame.faces and overlaps(earlier, [other.box for other in frame.faces]).max() > DOUBLE_FACE:
+            place, side = earlier
+            if frame.faces and overlaps(place.box, [other.box for other in frame.faces]).max() > DOUBLE_FACE:
                 break
-            frame.faces.append(Face(face.number, as_box(earlier)))
+            frame.faces.append(face_of(face.number, place, face.score, side, frame.sizes[0]))
 
 
 def _classify_stretch(stretch: list[AnnotatedFrame], model: Classifier) -> None:
     """Fill in the faces' probabilities, with one call of the model for all of them."""
-    crops = np.concatenate([crop_faces(frame.sizes[0], [face.box for face in frame.faces]) for frame in stretch])
-    counts = np.cumsum([len(frame.faces) for frame in stretch])[:-1]
+    faces = [classified(frame.faces) for frame in stretch]
+    crops = np.concatenate([crop_faces(frame.sizes[0], each) for frame, each in zip(stretch, faces)])
+    counts = np.cumsum([len(each) for each in faces])[:-1]
     for frame, probabilities in zip(stretch, np.split(model.predict(crops), counts)):
         frame.faces = with_probabilities(frame.faces, probabilities)

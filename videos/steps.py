@@ -16,7 +16,7 @@ import numpy as np
 from PIL import Image
 
 from model import FacialExpressionModel
-from videos.annotate_video import annotate_video
+from videos.annotate_video import annotate_video, without_tails
 from videos.frame_cache import FrameCache
 from videos.job import Done, Job
 from videos.outputs import make_room, naming, piece, publish, unfinished, work_folder, write_table
@@ -26,7 +26,9 @@ from videos.video_file import Recording, Segment, join_pieces, read, scan, write
 from vision.annotate import find_in_picture
 from vision.decoding import grey, planes
 from vision.draw import draw_faces, draw_on_planes
+from vision.faces import Face
 from vision.opencv import cv2
+from vision.sightings import Sighting, see
 from vision.source import SourceError, read_picture
 
 JPEG_QUALITY = 90
@@ -65,11 +67,11 @@ def find(
     segment: Segment,
     threads: bool = False,
     advance: Callable[[], None] | None = None,
-) -> tuple[Found, int, str | None]:
+) -> tuple[Found, dict[int, Sighting], int, str | None]:
     """Find the faces of a segment; their numbers count from 1 in each segment, and nothing is smoothed.
 
-    threads: whether to use more than one. advance: is called after each frame. Returns the faces, how many frames
-    there were, and the key of those frames in this process' FrameCache, or None.
+    threads: whether to use more than one. advance: is called after each frame. Returns the faces, their sightings by
+    number, how many frames there were, and the key of those frames in this process' FrameCache, or None.
     """
     numbers: list[int] = []
     key = _frames.begin() if job.annotated else None
@@ -83,9 +85,14 @@ def find(
             if advance:
                 advance()
 
-    annotated = annotate_video(frames(), _model(None if threads else 1), threads)
-    found = gather((numbers[index], frame.moment, frame.faces) for index, frame in enumerate(annotated))
-    return found, len(numbers), key
+    sightings: dict[int, Sighting] = {}
+    moments: list[float] = []
+    faces: list[list[Face]] = []
+    for frame in annotate_video(frames(), _model(None if threads else 1), threads):
+        see(sightings, frame.faces, frame.sizes, frame.moment)
+        moments.append(frame.moment)
+        faces.append(frame.faces)
+    return gather(zip(numbers, moments, without_tails(faces))), sightings, len(numbers), key
 
 
 def draw(
@@ -152,7 +159,7 @@ def video_steps(job: Job, recording: Recording) -> Steps:
         for each in segments
     ]
     joiner = Joiner(float(job.every / recording.rate))
-    results: dict[int, tuple[Found, int, str | None]] = {}
+    results: dict[int, tuple[Found, dict[int, Sighting], int, str | None]] = {}
     parts: list[Found] = []
     frames, calls, left = 0, finding, len(finding)
     while left:
@@ -163,8 +170,8 @@ def video_steps(job: Job, recording: Recording) -> Steps:
         results[finding.index(call)] = result
         while len(parts) in results:  # a segment is joined, and can be drawn, when all before it are
             index = len(parts)
-            part, count, key = results.pop(index)
-            parts.append(joiner.add(part))
+            part, sightings, count, key = results.pop(index)
+            parts.append(joiner.add(part, sightings))
             frames += count
             if job.annotated:
                 arguments = (job, recording, segments[index], parts[index], key)

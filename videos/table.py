@@ -14,7 +14,10 @@ import numpy as np
 
 from version import MADE_WITH, MAKER
 from vision.expressions import EMOTIONS
-from vision.faces import HOLD, SAME_FACE, Face, as_box, overlaps
+from vision.faces import Face, State
+from vision.follow import HOLD
+from vision.patches import SAME_FACE, as_box, overlaps
+from vision.sightings import Sighting, returning
 from vision.smoothing import ExpressionSmoother
 
 
@@ -40,13 +43,18 @@ SCHEMA = [
     *(Column(name, "single", f"the probability of the label {name}, in this frame alone") for name in EXPRESSIONS),
     *(Column(f"{name}_smooth", "single", f"the same for {name}, smoothed over time") for name in EXPRESSIONS),
     Column("label", "text", "the label that is shown, which follows the smoothed probabilities"),
+    Column("angle", "whole", "degrees by which the face is tilted clockwise; 0 where it is about upright"),
+    Column("score", "single", "the share of such finds that are faces"),
+    Column("state", "text", "frontal or turned away; a face that is turned away has neither label nor probabilities"),
 ]
 COLUMNS = [column.name for column in SCHEMA]
-# Columns of later versions, in their order: tables only grow at the end, and those that have grown are recognised too.
+FIRST_COLUMNS = COLUMNS[: COLUMNS.index("label") + 1]  # of version 1
+# Columns since then, in their order: tables only grow at the end, and those that have grown are recognised too.
 LATER = ("angle", "score", "state", "sure", "marker", "excluded")
 IN_PYTHON = {"text": str, "whole": int, "single": float, "double": float}
 IN_PARQUET = {"text": "string", "whole": "int32", "single": "float32", "double": "float64"}
 IN_CSVW = {"text": "string", "whole": "integer", "single": "float", "double": "double"}
+STATES: tuple[State, State] = ("frontal", "turned away")  # by Found.turned_away
 MARK = MAKER.encode()  # a key of a Parquet file's metadata, by which the file is recognised
 LONGEST_HEADER = 10_000  # characters
 
@@ -61,7 +69,10 @@ class Found:
     boxes: np.ndarray  # (n, 4) int64: x, y, width, height in pixels
     probabilities: np.ndarray  # (n, 7) float32
     smoothed: np.ndarray  # (n, 7) float32; zeros until they are smoothed
-    labels: np.ndarray  # (n,) int64, indices into EMOTIONS; -1 until they are smoothed
+    labels: np.ndarray  # (n,) int64, indices into EMOTIONS; -1 until they are smoothed, and of faces turned away
+    angles: np.ndarray  # (n,) int64, degrees clockwise
+    scores: np.ndarray  # (n,) float32, 0..1
+    turned_away: np.ndarray  # (n,) bool; those have no probabilities: theirs are NaN
 
     def __len__(self) -> int:
         return len(self.frames)
@@ -73,34 +84,40 @@ class Found:
         return {int(number): slice(begin, end) for number, begin, end in zip(numbers, begins, ends)}
 
     def faces(self, rows: slice) -> list[Face]:
-        """Some rows as Faces, all of whose fields are filled in."""
-        return [
-            Face(number, as_box(box), probabilities, smoothed, label)
-            for number, box, probabilities, smoothed, label in zip(
-                self.numbers[rows].tolist(),
-                self.boxes[rows].tolist(),
-                self.probabilities[rows],
-                self.smoothed[rows],
-                self.labels[rows].tolist(),
-            )
-        ]
+        """Some rows as Faces, with all that is known of them."""
+        return [self._face(row) for row in range(*rows.indices(len(self)))]
+
+    def _face(self, row: int) -> Face:
+        face = Face(int(self.numbers[row]), as_box(self.boxes[row]), angle=int(self.angles[row]))
+        face = replace(face, score=float(self.scores[row]), state=STATES[int(self.turned_away[row])])
+        if self.turned_away[row]:
+            return face
+        expressions = {"probabilities": self.probabilities[row], "smoothed": self.smoothed[row]}
+        return replace(face, label=int(self.labels[row]), **expressions)
+
+    def classified(self) -> "Found":
+        """Those rows that have probabilities."""
+        return Found(*(column[~self.turned_away] for column in vars(self).values()))
 
 
 def gather(frames: Iterable[tuple[int, float, Sequence[Face]]]) -> Found:
     """The Found of (number, moment in seconds, faces with probabilities) of frames."""
     rows = [(number, moment, face) for number, moment, faces in frames for face in faces]
     rows.sort(key=lambda row: (row[0], row[2].box))
-    unknown = np.zeros(len(EMOTIONS), np.float32)
+    missing, unknown = np.full(len(EMOTIONS), np.nan, np.float32), np.zeros(len(EMOTIONS), np.float32)
+    probabilities = [missing if face.probabilities is None else face.probabilities for _, _, face in rows]
+    smoothed = [unknown if face.smoothed is None else face.smoothed for _, _, face in rows]
     return Found(
         np.array([number for number, _, _ in rows], np.int64),
         np.array([moment for _, moment, _ in rows], np.float64),
         np.array([face.number for _, _, face in rows], np.int64),
         np.array([face.box for _, _, face in rows], np.int64).reshape(-1, 4),
-        np.array([face.probabilities for _, _, face in rows], np.float32).reshape(-1, len(EMOTIONS)),
-        np.array([unknown if face.smoothed is None else face.smoothed for _, _, face in rows], np.float32).reshape(
-            -1, len(EMOTIONS)
-        ),
+        np.array(probabilities, np.float32).reshape(-1, len(EMOTIONS)),
+        np.array(smoothed, np.float32).reshape(-1, len(EMOTIONS)),
         np.array([-1 if face.label is None else face.label for _, _, face in rows], np.int64),
+        np.array([face.angle for _, _, face in rows], np.int64),
+        np.array([face.score for _, _, face in rows], np.float32),
+        np.array([face.state == STATES[True] for _, _, face in rows], bool),
     )
 
 
@@ -112,13 +129,15 @@ class Joiner:
         self._longest = HOLD + period  # seconds for which a face may be away at a seam
         self._numbers = itertools.count(1)
         self._latest: dict[int, tuple[float, np.ndarray]] = {}  # the time and box of each face, by number
+        self._sightings: dict[int, Sighting] = {}
+        self._parts = 0  # so far
         self._smoother = ExpressionSmoother()
 
-    def add(self, part: Found) -> Found:
+    def add(self, part: Found, sightings: dict[int, Sighting]) -> Found:
         """The next segment's Found with its faces numbered through, smoothed and labelled.
 
         A face goes on over the seam where the first box of the one overlaps the last box of the other and no more time
-        lies between than a face is followed without being seen.
+        lies between than a face is followed without being seen, or where it comes back, by the sightings of the part.
         """
         faces, rows = np.unique(part.numbers, return_index=True)
         firsts = dict(zip(faces.tolist(), rows.tolist()))
@@ -126,9 +145,14 @@ class Joiner:
         for _, face, earlier in sorted(self._candidates(part, firsts)):
             if face not in joined and earlier not in joined.values():
                 joined[face] = earlier
-        for face in sorted(firsts, key=firsts.__getitem__):
+        self._parts += 1
+        for face in sorted(firsts, key=lambda face: (face not in joined, firsts[face])):
+            sighting = replace(sightings[face], scene=self._parts)
             if face not in joined:
-                joined[face] = next(self._numbers)
+                joined[face] = returning(sighting, self._sightings.items()) or next(self._numbers)
+            known = self._sightings.setdefault(joined[face], sighting)
+            if known is not sighting:
+                known.go_on(sighting)
         part = replace(part, numbers=np.array([joined[face] for face in part.numbers.tolist()], np.int64))
         self._latest |= {face: (part.times[row], part.boxes[row]) for row, face in enumerate(part.numbers.tolist())}
         self._smooth(part)
@@ -145,8 +169,9 @@ class Joiner:
     def _smooth(self, part: Found) -> None:
         for rows in part.by_frame().values():
             shown = self._smoother.smooth(part.faces(rows), float(part.times[rows.start]))
-            part.smoothed[rows] = [face.smoothed for face in shown]
-            part.labels[rows] = [face.label for face in shown]
+            for row, face in zip(range(rows.start, rows.stop), shown):
+                if face.smoothed is not None:
+                    part.smoothed[row], part.labels[row] = face.smoothed, face.label
 
 
 def concatenate(parts: Sequence[Found]) -> Found:
@@ -157,15 +182,19 @@ def concatenate(parts: Sequence[Found]) -> Found:
 def to_rows(found: Found, name: str) -> Iterator[dict[str, Any]]:
     """Yield a dict of COLUMNS for each face in each frame; name: what the column `video` says."""
     for index in range(len(found)):
+        away = bool(found.turned_away[index])
+        expressions = (found.probabilities[index], found.smoothed[index])
         values = (
             name,
             int(found.frames[index]),
             round(float(found.times[index]), 6),
             int(found.numbers[index]),
             *(int(value) for value in found.boxes[index]),
-            *(round(float(value), 4) for value in found.probabilities[index]),
-            *(round(float(value), 4) for value in found.smoothed[index]),
-            EMOTIONS[found.labels[index]],
+            *(None if away else round(float(value), 4) for values in expressions for value in values),
+            None if away else EMOTIONS[found.labels[index]],
+            int(found.angles[index]),
+            round(float(found.scores[index]), 4),
+            STATES[away],
         )
         yield dict(zip(COLUMNS, values, strict=True))
 
@@ -209,10 +238,13 @@ def write_parquet(path: Path, rows: Iterable[dict[str, Any]], made_with: str = M
 
 
 def read_columns(path: Path) -> dict[str, list[Any]]:
-    """A table that write_csv wrote: the values of each column, as text, whole or decimal numbers."""
+    """A table that write_csv wrote: the values of each column, as text or numbers; None where one is empty."""
     with open(path, newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
-    return {column.name: [IN_PYTHON[column.kind](row[column.name]) for row in rows] for column in SCHEMA}
+    return {
+        column.name: [IN_PYTHON[column.kind](row[column.name]) if row[column.name] else None for row in rows]
+        for column in SCHEMA
+    }
 
 
 def is_table(path: Path) -> bool:
@@ -223,7 +255,8 @@ def is_table(path: Path) -> bool:
         line = file.readline(LONGEST_HEADER).rstrip("\r\n")
     names = next(csv.reader([line]), [])
     later = iter(LATER)
-    return names[: len(COLUMNS)] == COLUMNS and all(name in later for name in names[len(COLUMNS) :])
+    count = len(FIRST_COLUMNS)
+    return names[:count] == FIRST_COLUMNS and all(name in later for name in names[count:])
 
 
 def parquet_mark(path: Path) -> str | None:

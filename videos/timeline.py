@@ -43,7 +43,7 @@ def draw_timeline(
 
     frames: how many were analysed. seconds: the recording's length. made_with: goes into the PNG's metadata.
     """
-    title = _cut(in_one_line(title))
+    title, found = _cut(in_one_line(title)), found.classified()
     bars = 0.3 + 0.3 * min(max(len(set(found.numbers.tolist())), 2), FACES_SHOWN)
     inside = OVER_TIME + BETWEEN + bars
     height = TOP + inside + BOTTOM

@@ -4,18 +4,25 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
+from vision.faces import Face
 from vision.opencv import cv2
+from vision.patches import Place, upright
 
 FACE_SIZE = 48  # pixels, the side of a FER2013 picture
 
 
-def crop_face(grey: np.ndarray, box: Sequence[int] | np.ndarray) -> np.ndarray:
-    """The network's view of one face: the box cut out of a grey frame and resized.
+def crop_face(grey: np.ndarray, box: Sequence[int] | np.ndarray, angle: float = 0.0) -> np.ndarray:
+    """The network's view of one face: the box cut out of a grey frame, turned upright and resized.
 
-    grey: (height, width) uint8. box: x, y, width, height in pixels; what lies outside the frame is left out.
-    Returns (48, 48) uint8. A Haar box has FER2013's own framing, so there is no margin.
+    grey: (height, width) uint8. box: x, y, width, height in pixels; what lies outside the frame is left out. angle:
+    degrees clockwise by which the face is tilted; beyond the frame, its edge goes on. Returns (48, 48) uint8. A Haar
+    box has FER2013's own framing, so there is no margin.
     """
     x, y, width, height = (int(value) for value in box)
+    if angle:
+        side = max(width, height)  # of a box that reaches out of the frame, only a part is left
+        grey = upright(grey, Place(x + width / 2, y + height / 2, side, angle), 1.0, side)
+        x, y, width, height = 0, 0, side, side
     bottom, right = grey.shape
     top, left = min(max(y, 0), bottom - 1), min(max(x, 0), right - 1)  # at least a pixel, wherever the box lies
     face = grey[top : max(y + height, top + 1), left : max(x + width, left + 1)]
@@ -26,6 +33,7 @@ def crop_face(grey: np.ndarray, box: Sequence[int] | np.ndarray) -> np.ndarray:
     return cv2.resize(face, (FACE_SIZE, FACE_SIZE), interpolation=interpolation)
 
 
-def crop_faces(grey: np.ndarray, boxes: Iterable[Sequence[int] | np.ndarray]) -> np.ndarray:
-    """The network's view of every face in a grey frame: boxes (n, 4) to (n, 48, 48) uint8; see crop_face."""
-    return np.array([crop_face(grey, box) for box in boxes], np.uint8).reshape(-1, FACE_SIZE, FACE_SIZE)
+def crop_faces(grey: np.ndarray, faces: Iterable[Face]) -> np.ndarray:
+    """The network's view of n faces in a grey frame: (n, 48, 48) uint8; see crop_face."""
+    crops = [crop_face(grey, face.box, face.angle) for face in faces]
+    return np.array(crops, np.uint8).reshape(-1, FACE_SIZE, FACE_SIZE)

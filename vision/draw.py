@@ -24,13 +24,25 @@ def draw_faces(
     """
     line = line or _line_width(*image.shape[:2])
     for face in faces:
-        x, y, width, height = face.box
         colour = face_colour(face.number)[::-1]
+        corners = corners_of(face)
         if outlines:
-            cv2.rectangle(image, (x, y), (x + width, y + height), colour, line, cv2.LINE_AA)
+            cv2.polylines(image, [np.rint(corners).astype(np.int32)], True, colour, line, cv2.LINE_AA)
         if labels and face.label is not None and face.smoothed is not None:
             text = f"{face.number}  {EMOTIONS[face.label]} {face.smoothed[face.label]:.0%}"
+            x, y = np.rint(corners.min(axis=0)).astype(int).tolist()
             _draw_label(image, x, y, text, colour, line)
+
+
+def corners_of(face: Face) -> np.ndarray:
+    """The corners of a face's box, turned with the face: (4, 2) float, x and y in pixels."""
+    x, y, width, height = face.box
+    corners = np.array([(0, 0), (width, 0), (width, height), (0, height)], float)
+    if not face.angle:
+        return corners + (x, y)
+    cosine, sine = np.cos(np.deg2rad(face.angle)), np.sin(np.deg2rad(face.angle))
+    middle = np.array([width / 2, height / 2])
+    return (corners - middle) @ np.array([[cosine, sine], [-sine, cosine]]) + middle + (x, y)
 
 
 def draw_on_planes(planes: np.ndarray, faces: Sequence[Face]) -> None:
@@ -39,11 +51,11 @@ def draw_on_planes(planes: np.ndarray, faces: Sequence[Face]) -> None:
     planes: (height * 3 / 2, width) uint8; height and width are even. faces: at least one.
     """
     height, width = len(planes) * 2 // 3, planes.shape[1]
-    boxes = np.array([face.box for face in faces])
+    corners = np.rint([corners_of(face) for face in faces]).astype(int)
     line = _line_width(height, width)
     _, beside, above, below, pad = _text_size(f"{max(face.number for face in faces)}  {LONGEST} 100%", line)
     beside, above = beside + 2 * pad, above + below + 2 * pad  # what a label takes
-    (x, y), (x_end, y_end) = boxes[:, :2].T, (boxes[:, :2] + boxes[:, 2:]).T
+    (x, y), (x_end, y_end) = corners.min(axis=1).T, corners.max(axis=1).T
     left, right = _even(min(x.min() - line, width - beside), max(x_end.max(), x.max() + beside, beside) + line, width)
     top, bottom = _even(y.min() - above - line, max(y_end.max(), above) + line, height)
     chroma = planes[height:].reshape(2, height // 2, width // 2)

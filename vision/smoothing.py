@@ -29,18 +29,21 @@ class ExpressionSmoother:
         self._expressions: dict[int, _Expression] = {}  # by the face's number
 
     def smooth(self, faces: Sequence[Face], moment: float) -> list[Face]:
-        """The faces of a frame, which have probabilities, with `smoothed` and `label` filled in.
+        """The faces of a frame, with `smoothed` and `label` filled in for those that have probabilities.
 
         moment: the frame's time in seconds, of any clock.
         """
         for face in faces:
-            assert face.probabilities is not None
-            self._update(face.number, face.probabilities, moment)
+            if face.probabilities is not None:
+                self._update(face.number, face.probabilities, moment)
         self._expressions = {
             number: known for number, known in self._expressions.items() if moment - known.moment < FORGET_AFTER
         }
-        shown = (self._expressions[face.number] for face in faces)
-        return [replace(face, smoothed=each.probabilities, label=each.label) for face, each in zip(faces, shown)]
+        return [self._with_label(face) if face.probabilities is not None else face for face in faces]
+
+    def _with_label(self, face: Face) -> Face:
+        shown = self._expressions[face.number]
+        return replace(face, smoothed=shown.probabilities, label=shown.label)
 
     def _update(self, number: int, probabilities: np.ndarray, moment: float) -> None:
         known = self._expressions.get(number)

@@ -144,12 +144,6 @@ def shrink(image: np.ndarray, longest: int) -> np.ndarray:
     return cv2.resize(image, size, interpolation=cv2.INTER_AREA)
 
 
-def shrink_to(image: np.ndarray, most_pixels: int) -> np.ndarray:
-    """The image with at most so many pixels, about: a panorama's faces are small beside its longer side."""
-    height, width = image.shape[:2]
-    return shrink(image, round(max(height, width) * min(1.0, (most_pixels / (height * width)) ** 0.5)))
-
-
 def read_picture(path: str | Path) -> np.ndarray:
     """A picture file as (height, width, 3) uint8 BGR, upright. Raises SourceError."""
     try:

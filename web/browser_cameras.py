@@ -7,8 +7,10 @@ from dataclasses import dataclass, field
 
 from model import FacialExpressionModel
 from vision.annotate import LiveAnnotator
-from vision.faces import Face, FaceDetector
+from vision.faces import Face
 from vision.opencv import cv2
+from vision.patches import halvings
+from vision.search import FrameSearch
 from web.errors import RequestError
 from web.pictures import read_picture
 
@@ -21,6 +23,7 @@ LONGEST_SIDE = 1280  # pixels, of a frame
 @dataclass(eq=False)
 class _Page:
     annotator: LiveAnnotator = field(default_factory=LiveAnnotator)
+    search: FrameSearch = field(default_factory=FrameSearch)
     used: float = 0.0  # time.monotonic() of its latest frame
     searched: float = 0.0  # and of the latest that was searched
 
@@ -32,7 +35,7 @@ class BrowserCameras:
         """model: returns the network, and may wait until it is ready."""
         self._lock = threading.Lock()
         self._pages: dict[str, _Page] = {}  # by the names that they give themselves
-        self._detector, self._model = FaceDetector(), model
+        self._model = model
 
     def __len__(self) -> int:
         return sum(time.monotonic() - page.used < FORGOTTEN_AFTER for page in list(self._pages.values()))
@@ -46,7 +49,7 @@ class BrowserCameras:
         height, width = image.shape[:2]
         if max(width, height) > LONGEST_SIDE:
             raise RequestError(f"Send frames of at most {LONGEST_SIDE} pixels a side.", 413)
-        grey, model = cv2.cvtColor(image, cv2.COLOR_BGR2GRAY), self._model()
+        sizes, model = halvings(cv2.cvtColor(image, cv2.COLOR_BGR2GRAY)), self._model()
         with self._lock:
             now = time.monotonic()
             self._pages = {key: page for key, page in self._pages.items() if now - page.used < FORGOTTEN_AFTER}
@@ -55,5 +58,5 @@ class BrowserCameras:
             page = self._pages.setdefault(name, _Page())
             page.used, found = now, None
             if now - page.searched >= SEARCH_EVERY:
-                page.searched, found = now, self._detector.detect(grey)
-            return (width, height), page.annotator.annotate(grey, now, model, found)
+                page.searched, found = now, page.search.search(sizes, page.annotator.places())
+            return (width, height), page.annotator.annotate(sizes, now, model, found)

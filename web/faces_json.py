@@ -12,13 +12,16 @@ from vision.faces import Face
 
 
 def faces_to_json(faces: Iterable[Face]) -> list[dict[str, Any]]:
-    """Faces as dicts; without a model they have neither label nor emotions."""
+    """Faces as dicts; without a model, and turned away, they have neither label nor emotions."""
     return [
         {
             "face": face.number,
             "box": face.box,
             "label": None if face.label is None else EMOTIONS[face.label],
             "emotions": None if face.smoothed is None else _name_emotions(face.smoothed),
+            "angle": face.angle,
+            "score": round(face.score, 3),
+            "state": face.state,
         }
         for face in faces
     ]

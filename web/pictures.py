@@ -7,14 +7,12 @@ import numpy as np
 
 from model import FacialExpressionModel
 from vision.annotate import find_in_picture
-from vision.faces import Face, scale_faces
+from vision.faces import Face
 from vision.pictures import FORMATS, PictureError, TooLargeError, decode_picture
-from vision.source import shrink_to
 from web.errors import RequestError
 
 MOST_BYTES = 32 * 1024 * 1024  # of a request
 MOST_PIXELS = 50_000_000  # of a picture, decoded: 150 MB
-SEARCHED_PIXELS = 6_000_000  # a larger picture is searched at this size
 
 
 def read_picture(content: bytes, most_pixels: int = MOST_PIXELS) -> np.ndarray:
@@ -40,6 +38,4 @@ class PictureReader:
         Boxes are x, y, width, height in pixels of the picture as it was sent, upright.
         """
         with self._lock:
-            image = read_picture(content)
-            small = shrink_to(image, SEARCHED_PIXELS)
-            return scale_faces(find_in_picture(small, self._model()), image.shape[1] / small.shape[1])
+            return find_in_picture(read_picture(content), self._model())

@@ -1,0 +1,162 @@
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import skimage.data
+
+from paths import ROOT
+from vision.annotate import find_in_picture
+from vision.judge import SHOWN, judge
+from vision.opencv import cv2
+from vision.patches import Place, halvings, is_part
+from vision.search import FaceDetector, FrameSearch, search_still
+
+SMALLEST = 24
+
+
+def grey_of(image):
+    return cv2.cvtColor(image, cv2.COLOR_BGR2GRAY)
+
+
+def turn(image, degrees):
+    """The image turned clockwise, with its edge going on outside it."""
+    height, width = image.shape[:2]
+    matrix = cv2.getRotationMatrix2D((width / 2, height / 2), -degrees, 1)
+    return cv2.warpAffine(image, matrix, (width, height), borderMode=cv2.BORDER_REPLICATE)
+
+
+def shown(grey):
+    return [found for found in search_still(halvings(grey)) if found.score >= SHOWN]
+
+
+def test_a_real_face_is_found_where_it_is(astronaut):
+    [found] = FaceDetector().detect(halvings(grey_of(astronaut)), SMALLEST)
+    x, y, width, height = found.place.box
+    assert x < 205 < 240 < x + width  # her eyes
+    assert y < 110 < 150 < y + height  # from eyes to mouth
+    assert found.score > 0.9
+
+
+def test_every_face_is_found(astronaut):
+    grey = grey_of(astronaut)[:300]
+    found = FaceDetector().detect(halvings(np.hstack([grey, grey[:, ::-1], grey])), SMALLEST)
+    lefts = sorted(each.place.x for each in found if each.score >= SHOWN)
+    assert len(lefts) == 3
+    assert np.diff(lefts).min() > 100
+
+
+@pytest.mark.parametrize("side", [27, 45])
+def test_a_small_face_in_a_large_picture_is_found(astronaut, side):
+    frame = np.full((720, 1280), 128, np.uint8)
+    size = round(2.2 * side)
+    head = cv2.resize(grey_of(astronaut)[20:220, 120:320], (size, size), interpolation=cv2.INTER_AREA)
+    frame[300 : 300 + size, 700 : 700 + size] = head
+    assert len(shown(frame)) == 1
+
+
+@pytest.mark.parametrize("degrees", [-60, -40, -20, 20, 40, 60])
+def test_a_tilted_face_is_found_with_its_tilt_and_keeps_its_label(astronaut, model, degrees):
+    upright = find_in_picture(astronaut, model)[0]
+    [tilted] = find_in_picture(turn(astronaut, degrees), model)
+    assert tilted.angle == pytest.approx(degrees, abs=10)
+    assert tilted.label == upright.label
+
+
+def test_a_part_of_a_face_is_no_face():
+    face = Place(200, 150, 130)
+    assert is_part(Place(195, 190, 60), [face])  # the mouth
+    assert not is_part(Place(205, 155, 110), [face])  # the same face again
+    assert not is_part(Place(270, 190, 60), [face])  # somebody behind the shoulder
+    assert not is_part(face, [face, Place(195, 190, 60)])
+
+
+def test_a_known_face_gets_no_second_look(astronaut, monkeypatch):
+    sizes = halvings(grey_of(astronaut))
+    [found] = FaceDetector().detect(sizes, SMALLEST)
+    monkeypatch.setattr("vision.search.judge", None)
+    [again] = FaceDetector().detect(sizes, SMALLEST, known=[found.place])
+    assert again.place == Place(again.place.x, again.place.y, again.place.side)
+
+
+@pytest.mark.parametrize("name", ["coffee", "rocket", "brick", "grass", "gravel", "page", "text", "moon"])
+@pytest.mark.parametrize("width", [320, 1280])
+def test_pictures_without_faces_have_none(name, width):
+    image = getattr(skimage.data, name)()
+    grey = image if image.ndim == 2 else cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
+    assert shown(cv2.resize(grey, (width, round(width * grey.shape[0] / grey.shape[1])))) == []
+
+
+def test_textures_have_no_faces():
+    rng = np.random.default_rng(17)
+    for blur in (1, 3, 9, 27):
+        noise = cv2.GaussianBlur(rng.normal(0, 1, (360, 640)), (0, 0), blur)
+        grey = cv2.normalize(noise, None, 0, 255, cv2.NORM_MINMAX, cv2.CV_8U)
+        assert shown(grey) == []
+
+
+def test_what_is_no_face_has_a_low_score(astronaut):
+    grey = grey_of(astronaut)
+    sizes = halvings(grey)
+    [face] = FaceDetector().detect(sizes, SMALLEST)
+    beside = Place(face.place.x, face.place.y + 1.5 * face.place.side, face.place.side)
+    assert judge(sizes, beside).score < 0.05 < 0.9 < judge(sizes, face.place).score
+
+
+def test_a_new_scene_is_searched_in_every_way_at_once(astronaut):
+    tilted, search = grey_of(turn(astronaut, 50)), FrameSearch()
+    assert [each for each in search.search(halvings(tilted)) if each.score >= SHOWN]
+    upside_down = halvings(np.ascontiguousarray(grey_of(astronaut)[::-1]))
+    assert not [each for each in search.search(upside_down) if each.score >= SHOWN]
+    assert [each for each in search.search(halvings(tilted)) if each.score >= SHOWN]
+
+
+def test_tilted_faces_all_along_a_panorama_are_found(astronaut):
+    head = cv2.resize(grey_of(turn(astronaut, 40))[:300], (225, 150), interpolation=cv2.INTER_AREA)
+    panorama = np.full((150, 3000), 128, np.uint8)
+    places = (0, 1100, 2700)
+    for left in places:
+        panorama[:, left : left + 225] = head
+    assert sorted(round(found.place.x - 125, -2) for found in shown(panorama)) == [0, 1100, 2700]
+
+
+def test_small_faces_all_over_a_large_picture_are_found(astronaut):
+    picture = np.full((2100, 3400), 128, np.uint8)
+    head = cv2.resize(grey_of(astronaut)[20:220, 120:320], (57, 57), interpolation=cv2.INTER_AREA)  # a face of 26
+    middles = {(x, y) for x in (50, 1000, 1050, 2000, 3000) for y in (50, 1000, 1950)}  # some on the edges of tiles
+    for x, y in middles:
+        picture[y - 28 : y + 29, x - 28 : x + 29] = head
+    found = [each.place for each in shown(picture)]
+    assert len(found) == len(middles)
+    assert {(round(place.x / 50) * 50, round(place.y / 50) * 50) for place in found} == middles
+
+
+def test_a_face_that_fills_a_large_picture_is_found(astronaut):
+    [found] = shown(cv2.resize(grey_of(astronaut)[60:200, 160:300], (2500, 2500)))
+    assert 1500 < found.place.side < 1800
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="Other systems count memory in other ways.")
+def test_a_large_picture_is_searched_with_little_memory():
+    script = """if True:
+        import resource, numpy as np
+        from vision.patches import halvings
+        from vision.search import search_still
+        sizes = halvings(np.full((3000, 4000), 128, np.uint8))
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        search_still(sizes)
+        print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
+    """
+    ran = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert int(ran.stdout) < 300_000  # KB; searched whole, the picture takes twice as much
+
+
+def test_faces_in_a_panorama_of_any_length_are_found(astronaut):
+    panorama = np.full((90, 40_000), 128, np.uint8)
+    panorama[:, 39_000:39_090] = cv2.resize(grey_of(astronaut)[20:220, 120:320], (90, 90))
+    [found] = shown(panorama)
+    assert 39_000 < found.place.x < 39_090
+
+
+def test_a_picture_of_a_few_rows_takes_no_time():
+    assert shown(np.full((5, 20_000), 90, np.uint8)) == []
