@@ -87,6 +87,43 @@ def test_wrong_path(tmp_path):
         load_dataset(tmp_path)
 
 
+def test_what_jupyter_and_macos_leave_is_passed_over(tmp_path):
+    names = ["train/happy/1.png", "train/.ipynb_checkpoints/1.png", "train/happy/.ipynb_checkpoints/1.png"]
+    write_folders(tmp_path, [*names, "__MACOSX/train/happy/1.png", ".git/train/happy/1.png"])
+    (tmp_path / "train" / "happy" / "._1.png").write_bytes(b"not a picture")
+    assert len(load_dataset(tmp_path).labels) == 1
+
+
+@pytest.mark.parametrize("name", ["disgusted", "Disgust", "DISGUSTED"])
+def test_other_names_of_an_expression(tmp_path, name):
+    write_folders(
+        tmp_path, [f"train/{name}/1.png", "train/Fearful/2.png", "train/surprised/3.png", "train/anger/4.png"]
+    )
+    labels = [EMOTIONS[label] for label in load_dataset(tmp_path).labels]
+    assert sorted(labels) == ["Angry", "Disgust", "Fear", "Surprise"]
+
+
+@pytest.mark.parametrize(
+    ("folders", "splits"),
+    [
+        (["Train", "Test"], ["Training", "Test"]),
+        (["train", "validation"], ["Training", "Test"]),
+        (["train", "validation", "test"], ["Training", "PublicTest", "PrivateTest"]),
+        (["training", "val", "PrivateTest"], ["Training", "Test", "PrivateTest"]),
+        (["archive/train", "archive/test"], ["Training", "Test"]),
+    ],
+)
+def test_folders_for_learning_and_testing(tmp_path, folders, splits):
+    dataset = load_dataset(write_folders(tmp_path, [f"{folder}/happy/1.png" for folder in folders]))
+    assert sorted(dataset.splits) == sorted(splits)
+
+
+def test_a_folder_of_pictures_with_another_name_is_not_passed_over(tmp_path):
+    write_folders(tmp_path, ["train/happy/1.png", "holdout/happy/1.png"])
+    with pytest.raises(DatasetError, match="holdout holds pictures too"):
+        load_dataset(tmp_path)
+
+
 def test_unknown_folder(tmp_path):
     write_folders(tmp_path, ["train/joyful/1.png"])
     with pytest.raises(DatasetError, match="joyful is not named for one of angry, disgust"):
@@ -128,6 +165,37 @@ def test_what_is_wrong_with_a_csv_is_said_in_one_line(tmp_path, columns, row, me
     assert "\n" not in str(error.value)
 
 
+@pytest.mark.parametrize(
+    "columns",
+    [
+        ["emotion", "pixels", "usage"],
+        ["emotion", "pixels", "Usage "],
+        ["Emotion", "Pixels", "USAGE"],
+        ["\ufeffemotion", "pixels", "Usage"],
+        ["emotion", "pixels", "Usage", "", ""],
+    ],
+)
+def test_columns_as_other_programs_write_them(tmp_path, columns):
+    more = [""] * (len(columns) - 3)
+    rows = [(e, pixels(p), u, *more) for e, u, p in ROWS]
+    path = write_csv(tmp_path / "fer2013.csv", columns, rows)
+    check_rows(load_dataset(path), [usage for _, usage, _ in ROWS])
+
+
+@pytest.mark.parametrize("separator", [";", "\t"])
+def test_a_csv_as_a_spreadsheet_saves_it(tmp_path, separator):
+    lines = [("", "emotion", "pixels", "Usage"), *((0, f"{e}.0", pixels(p), f"{u.lower()} ") for e, u, p in ROWS)]
+    text = "".join(separator.join(map(str, line)) + "\n" for line in [*lines, ("", "", "", "")])
+    (tmp_path / "fer2013.csv").write_text(text)
+    check_rows(load_dataset(tmp_path), [usage for _, usage, _ in ROWS])
+
+
+def test_a_column_that_may_be_the_split_is_not_passed_over(tmp_path):
+    path = write_csv(tmp_path / "fer2013.csv", ["emotion", "pixels", "part"], [(e, pixels(p), u) for e, u, p in ROWS])
+    with pytest.raises(DatasetError, match="no column Usage, and nobody knows what part stands for"):
+        load_dataset(path)
+
+
 def test_csv_without_rows(tmp_path):
     with pytest.raises(DatasetError, match="contains no faces"):
         load_dataset(write_csv(tmp_path / "fer2013.csv", ["emotion", "pixels"], []))
@@ -155,6 +223,17 @@ def test_the_lines_of_fer_plus_are_in_the_order_of_fer2013_csv(tmp_path):
         write_csv(tmp_path / "new.csv", ["Usage", "Image name", *"abcdefghij"], lines), load_dataset(path)
     )
     assert votes[:, 0].tolist() == [0, 1, 2, 3]
+
+
+def test_votes_that_do_not_fit_the_labels_are_refused(tmp_path):
+    names = [f"train/{name}/Training_{number}.png" for number, name in enumerate(["happy", "sad"] * 40)]
+    dataset = load_dataset(write_folders(tmp_path, names))
+    by_name = {"happy": [0, 9, *[0] * 8], "sad": [0, 0, 0, 9, *[0] * 6]}
+    rows = [[name, *by_name[name.split("/")[1]]] for name in names]
+    assert load_votes(write_csv(tmp_path / "votes.csv", ["image", *"abcdefghij"], rows), dataset).sum() == 9 * 80
+    others = [[name, *votes] for name, (_, *votes) in zip(names, [*rows[1:], rows[0]])]
+    with pytest.raises(DatasetError, match="has the votes on other faces"):
+        load_votes(write_csv(tmp_path / "votes.csv", ["image", *"abcdefghij"], others), dataset)
 
 
 def test_votes_on_other_faces_are_refused(tmp_path):

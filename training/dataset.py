@@ -20,12 +20,34 @@ from vision.opencv import cv2
 CSV_EMOTIONS = ("Angry", "Disgust", "Fear", "Happy", "Sad", "Surprise", "Neutral")
 # Kaggle's files. They hold the same faces; in a folder with several of them, the first of these is read.
 CSV_NAMES = ("fer2013.csv", "icml_face_data.csv", "train.csv")
-FOLDER_SPLITS = {"train": "Training", "test": "Test"}  # of pictures whose names do not say their split
+COLUMNS = ("emotion", "pixels", "usage")  # in any case
+UNNAMED = re.compile(r"(unnamed: *\d+)?|index|id", re.IGNORECASE)  # columns that pandas and spreadsheets add
+SEPARATORS = ",;\t"
+# What folders of pictures are called, and the split of those whose names do not say theirs.
+FOLDER_SPLITS = {
+    **dict.fromkeys(("train", "training"), "Training"),
+    **dict.fromkeys(("validation", "valid", "val", "test", "testing"), "Test"),
+    **{split.lower(): split for split in ("PublicTest", "PrivateTest")},
+}
+VALIDATION = ("validation", "valid", "val")  # beside a folder for testing, it is what PublicTest was in the challenge
+# What folders of one expression are called besides its name.
+SYNONYMS = {
+    "anger": "Angry",
+    "disgusted": "Disgust",
+    "fearful": "Fear",
+    "happiness": "Happy",
+    "sadness": "Sad",
+    "surprised": "Surprise",
+}
 NAMED_SPLIT = re.compile(r"(Training|PublicTest|PrivateTest)_(\d*)", re.IGNORECASE)
 NO_ROW = -1
+# The share of faces whose label is what most people voted for: two of three where the votes are those of these faces,
+# and one of six where they are not. It is looked at where at least so many faces have votes.
+LEAST_AGREEMENT, JUDGED_FROM = 0.35, 50
+VOTED = ("Neutral", "Happy", "Surprise", "Sad", "Angry", "Disgust", "Fear")  # by the first of the columns of votes
 VOTE_COLUMNS = 10  # neutral, happiness, surprise, sadness, anger, disgust, fear, contempt, unknown, not a face
 SPLITS = ("Training", "PublicTest", "PrivateTest")
-PICTURE_SUFFIXES = {".png", ".jpg", ".jpeg"}
+PICTURE_SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp"}
 
 
 class DatasetError(Exception):
@@ -53,8 +75,8 @@ def load_dataset(path: str | Path) -> Dataset:
     """Read FER2013 from a CSV file, from the folder of one, or from a folder of train/ and test/ pictures.
 
     The CSV is fer2013.csv or icml_face_data.csv, with columns emotion, Usage and pixels, or the challenge's train.csv,
-    which has no Usage: all of its faces are Training. Pictures are 48×48 PNG or JPEG files in train/<expression>/ and
-    test/<expression>/. Raises DatasetError.
+    which has no Usage: all of its faces are Training. Pictures are 48×48 files in train/<expression>/ and
+    test/<expression>/; a third folder validation/ is PublicTest then, and test/ PrivateTest. Raises DatasetError.
     """
     path = Path(path)
     if path.is_file():
@@ -71,21 +93,35 @@ def _read_csv(path: Path) -> Dataset:
     labels_by_code = [EMOTIONS.index(name) for name in CSV_EMOTIONS]
     images, labels, splits = [], [], []
     try:
-        with open(path, newline="", encoding="utf-8") as file:
-            rows = csv.DictReader(file, skipinitialspace=True)
-            columns = rows.fieldnames or []
-            for column in ("emotion", "pixels"):
-                if column not in columns:
-                    raise DatasetError(f"{path} has no column {column}; it has {', '.join(columns) or 'none'}.")
+        with open(path, newline="", encoding="utf-8-sig") as file:
+            header = file.readline()
+            separator = max(SEPARATORS, key=header.count)
+            columns = _columns(next(csv.reader([header], delimiter=separator), []), path)
+            rows = csv.DictReader(file, columns, delimiter=separator, skipinitialspace=True)
             for row in rows:
-                images.append(_parse_pixels(row["pixels"], path, rows.line_num))
-                labels.append(labels_by_code[_parse_code(row["emotion"], path, rows.line_num)])
-                splits.append(_parse_usage(row.get("Usage", "Training"), path, rows.line_num))
+                if not any((row[column] or "").strip() for column in columns):
+                    continue
+                line = rows.line_num + 1
+                images.append(_parse_pixels(row["pixels"], path, line))
+                labels.append(labels_by_code[_parse_code(row["emotion"], path, line)])
+                splits.append(_parse_usage(row.get("usage", "Training"), path, line))
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise DatasetError(f"{path} cannot be read as CSV: {error}.") from error
     if not images:
         raise DatasetError(f"{path} contains no faces.")
     return Dataset(np.stack(images), np.array(labels), np.array(splits), np.arange(len(images)))
+
+
+def _columns(header: list[str], path: Path) -> list[str]:
+    """The names of a CSV's columns in lower case."""
+    names = [name.strip().lower() for name in header]
+    for column in ("emotion", "pixels"):
+        if column not in names:
+            raise DatasetError(f"{path} has no column {column}; it has {', '.join(filter(None, names)) or 'none'}.")
+    others = [name for name in names if name not in COLUMNS and not UNNAMED.fullmatch(name)]
+    if "usage" not in names and others:  # one of which may say which faces are for testing
+        raise DatasetError(f"{path} has no column Usage, and nobody knows what {', '.join(others)} stands for.")
+    return names
 
 
 def _parse_pixels(text: str | None, path: Path, line: int) -> np.ndarray:
@@ -100,27 +136,36 @@ def _parse_pixels(text: str | None, path: Path, line: int) -> np.ndarray:
 
 
 def _parse_code(text: str | None, path: Path, line: int) -> int:
-    if text is None or text not in {str(code) for code in range(len(CSV_EMOTIONS))}:
+    codes = {str(code): code for code in range(len(CSV_EMOTIONS))}
+    code = codes.get((text or "").strip().removesuffix(".0"))  # pandas writes 3.0 where a line was empty
+    if code is None:
         raise DatasetError(f"{path}, line {line}: emotion is {text!r}, not a number from 0 to 6.")
-    return int(text)
+    return code
 
 
 def _parse_usage(text: str | None, path: Path, line: int) -> str:
-    if text is None or text not in SPLITS:
+    split = {split.lower(): split for split in SPLITS}.get((text or "").strip().lower())
+    if split is None:
         raise DatasetError(f"{path}, line {line}: Usage is {text!r}, not one of {', '.join(SPLITS)}.")
-    return text
+    return split
 
 
 def _read_folders(path: Path) -> Dataset:
-    found = [folder for folder in FOLDER_SPLITS if (path / folder).is_dir()]
+    folders = _folders_in(path)
+    found = _splits_of(folders)
+    if not found and len(folders) == 1:  # as archives are often unpacked
+        return _read_folders(folders[0])
     if not found:
         raise DatasetError(f"{path} contains none of {', '.join(CSV_NAMES)}, and no folder train or test.")
+    for folder in folders:
+        if folder not in found and any(_expression_of(entry) for entry in _folders_in(folder)):
+            raise DatasetError(f"{folder} holds pictures too, but is called neither train, validation nor test.")
     images, labels, splits, rows = [], [], [], []
-    for folder in found:
-        for file, label in _labelled_pictures(path / folder):
+    for folder, split_of_folder in found.items():
+        for file, label in _labelled_pictures(folder):
             images.append(_read_face(file))
             labels.append(label)
-            split, row = _split_and_row(file.name, FOLDER_SPLITS[folder])
+            split, row = _split_and_row(file.name, split_of_folder)
             splits.append(split)
             rows.append(row)
     if not images:
@@ -128,15 +173,45 @@ def _read_folders(path: Path) -> Dataset:
     return Dataset(np.stack(images), np.array(labels), np.array(splits), np.array(rows))
 
 
+def _splits_of(folders: list[Path]) -> dict[Path, str]:
+    """Those of some folders that are called for a split, with that split, those of faces to learn from first."""
+    splits = {folder: FOLDER_SPLITS.get(folder.name.lower(), "") for folder in folders}
+    tests = [folder for folder, split in splits.items() if split == "Test"]
+    validation = [folder for folder in tests if folder.name.lower() in VALIDATION]
+    if 0 < len(validation) < len(tests):
+        splits |= {folder: "PublicTest" if folder in validation else "PrivateTest" for folder in tests}
+    return {
+        folder: splits[folder]
+        for folder in sorted(splits, key=lambda each: splits[each] != "Training")
+        if splits[folder]
+    }
+
+
+def _folders_in(path: Path) -> list[Path]:
+    """The folders in a folder, sorted by name, without those that Jupyter and macOS leave."""
+    folders = [entry for entry in path.iterdir() if entry.is_dir() and not _is_left_over(entry)]
+    return sorted(folders, key=lambda folder: folder.name.lower())
+
+
+def _is_left_over(entry: Path) -> bool:
+    return entry.name.startswith((".", "__MACOSX"))
+
+
+def _expression_of(folder: Path) -> str | None:
+    """The expression for which a folder is called, or None."""
+    name = folder.name.strip().lower()
+    return next((emotion for emotion in EMOTIONS if emotion.lower() == name), SYNONYMS.get(name))
+
+
 def _labelled_pictures(folder: Path) -> Iterator[tuple[Path, int]]:
     """Yield the pictures in a folder's folders, sorted by name, with the labels for which those are named."""
-    for emotion_folder in sorted(filter(Path.is_dir, folder.iterdir()), key=lambda entry: entry.name.lower()):
-        if emotion_folder.name.title() not in EMOTIONS:
+    for emotion_folder in _folders_in(folder):
+        expression = _expression_of(emotion_folder)
+        if expression is None:
             raise DatasetError(f"{emotion_folder} is not named for one of {', '.join(EMOTIONS).lower()}.")
-        label = EMOTIONS.index(emotion_folder.name.title())
         for file in sorted(emotion_folder.iterdir()):
-            if file.suffix.lower() in PICTURE_SUFFIXES:
-                yield file, label
+            if file.suffix.lower() in PICTURE_SUFFIXES and not _is_left_over(file):
+                yield file, EMOTIONS.index(expression)
 
 
 def _split_and_row(name: str, split_of_folder: str) -> tuple[str, int]:
@@ -163,11 +238,12 @@ def load_votes(path: str | Path, dataset: Dataset) -> np.ndarray:
     """How ten people voted on each face of a data set, from FER+ (Barsoum et al., ICMI 2016, arXiv:1608.01041).
 
     The file is FER+'s own fer2013new.csv, with a line for each row of fer2013.csv, or a CSV whose column `image` names
-    pictures such as Training_00012.png. Returns (n, 10) float32 counts; a face without votes has zeros.
-    Raises DatasetError.
+    pictures such as Training_00012.png. Returns (n, 10) float32 counts; a face without votes has zeros. Raises
+    DatasetError, also where the votes are not those of these faces: in the best-known folders, the numbers in the
+    pictures' names are no rows of fer2013.csv.
     """
     try:
-        with open(path, newline="", encoding="utf-8") as file:
+        with open(path, newline="", encoding="utf-8-sig") as file:
             lines = list(csv.reader(file))[1:]
         by_row = {}
         for index, line in enumerate(lines):
@@ -179,4 +255,19 @@ def load_votes(path: str | Path, dataset: Dataset) -> np.ndarray:
         raise DatasetError(f"{path} can't be read as FER+'s votes: {error}.") from error
     if not votes.any():
         raise DatasetError(f"{path} has no votes on these faces; their file names do not say rows of fer2013.csv.")
+    if _agreement(votes, dataset.labels) < LEAST_AGREEMENT:
+        raise DatasetError(
+            f"{path} has the votes on other faces: they do not fit the labels. The numbers in these pictures' names "
+            "are no rows of fer2013.csv; give the votes together with that file."
+        )
     return votes
+
+
+def _agreement(votes: np.ndarray, labels: np.ndarray) -> float:
+    """The share of faces, 0..1, whose label is what most people voted for; 1 where too few have votes."""
+    voted = votes[:, : len(VOTED)]
+    has_votes = voted.any(axis=1)
+    if has_votes.sum() < JUDGED_FROM:
+        return 1.0
+    most_voted = np.array([EMOTIONS.index(name) for name in VOTED])[voted.argmax(axis=1)]
+    return float(np.mean((most_voted == labels)[has_votes]))
