@@ -134,7 +134,12 @@ def as_tensorflow_2_2_wrote_it(model_json):
     return json.dumps({**config, "keras_version": "2.3.0-tf"})
 
 
-@pytest.mark.parametrize("written", [str, as_tensorflow_2_2_wrote_it])
+def as_before_keras_2_2_3(model_json):
+    config = json.loads(as_tensorflow_2_2_wrote_it(model_json))
+    return json.dumps({**config, "config": config["config"]["layers"], "keras_version": "2.1.6"})
+
+
+@pytest.mark.parametrize("written", [str, json.dumps, as_tensorflow_2_2_wrote_it, as_before_keras_2_2_3])
 def test_files_from_the_course_load(course_files, tmp_path, written):
     model_json = tmp_path / "model.json"
     model_json.write_text(written((course_files / "model.json").read_text()))
@@ -170,13 +175,55 @@ def test_files_of_two_networks_do_not_pass(tmp_path):
         load_network(json_file, weights_file)
 
 
-def test_network_with_other_outputs_does_not_pass(tmp_path):
-    json_file, weights_file = tmp_path / "model.json", tmp_path / "model_weights.h5"
-    other = keras.Sequential([keras.Input((48, 48, 1)), keras.layers.Flatten(), keras.layers.Dense(5, "softmax")])
-    json_file.write_text(other.to_json())
-    other.save(weights_file, include_optimizer=False)
-    with pytest.raises(ModelError, match="does not give 7 probabilities"):
-        load_network(json_file, weights_file)
+@pytest.fixture
+def small(tmp_path):
+    """A function that writes a small network, and returns it with its two files."""
+
+    def write(shape=(48, 48, 1), outputs=7, activation="softmax", weights="model_weights.h5"):
+        layers = [keras.Input(shape), keras.layers.Flatten(), keras.layers.Dense(outputs, activation)]
+        network = keras.Sequential(layers)
+        (tmp_path / "model.json").write_text(network.to_json())
+        network.save_weights(tmp_path / "a.weights.h5")
+        os.replace(tmp_path / "a.weights.h5", tmp_path / weights)
+        return network, tmp_path / "model.json", tmp_path / weights
+
+    return write
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"outputs": 5}, "gives 5 values a face; the app needs 7, the probabilities of Angry, .*Surprise"),
+        ({"shape": (64, 64, 1)}, "takes grey pictures of 64×64 pixels; the app has grey faces of 48×48"),
+        ({"shape": (224, 224, 3)}, "takes colour pictures of 224×224 pixels"),
+        ({"shape": (2304,)}, "takes input of the shape"),
+    ],
+)
+def test_a_network_that_cannot_be_served_is_told_by_what_it_takes_and_gives(small, options, message):
+    _, *pair = small(**options)
+    with pytest.raises(ModelError, match=message) as error:
+        load_network(*pair)
+    assert "\n" not in str(error.value)
+
+
+def test_a_network_of_keras_2_that_is_not_sequential_is_told(tmp_path):
+    pair = copy_of_committed(tmp_path)
+    pair[0].write_text(json.dumps({"class_name": "Model", "config": {"layers": []}, "keras_version": "2.1.6"}))
+    with pytest.raises(ModelError, match=r"holds a Model network of Keras 2\.1\.6"):
+        load_network(*pair)
+
+
+def test_weights_of_keras3_load_by_any_name(small, faces):
+    network, *pair = small(weights="renamed.h5")
+    faces = faces[..., np.newaxis]
+    assert np.allclose(load_network(*pair).predict(faces, verbose=0), network.predict(faces, verbose=0))
+
+
+def test_a_network_that_gives_logits_gets_a_softmax(small, faces):
+    _, *pair = small(activation=None)
+    model = FacialExpressionModel(*pair)
+    assert np.allclose(model.predict(faces).sum(axis=1), 1, atol=1e-5)
+    assert "Keras itself" not in (model.note or "")  # it was compiled
 
 
 def test_labels_have_one_order():
