@@ -17,7 +17,8 @@ from benchmarks.figures import Figure
 from model import EMOTIONS, FacialExpressionModel
 from paths import CASCADE
 from training.dataset import load_dataset
-from training.evaluate import accuracy, calibration_error, predict_all
+from training.evaluate import predict_all
+from training.metrics import accuracy, calibration_error
 from videos.annotate_video import annotate_video
 from videos.video_file import read, scan
 from vision.decoding import UPRIGHT, colour

@@ -1,13 +1,15 @@
 """`pipenv run evaluate`, and the figures that it prints."""
 
 import re
+import sys
 
 import cv2
 import numpy as np
 import pytest
 
-from training import evaluate
-from training.evaluate import accuracy, calibration_bins, calibration_error, find_and_crop, near_duplicates
+from training import evaluate, evaluate_pictures
+from training.evaluate import find_and_crop, near_duplicates
+from training.metrics import accuracy, calibration_bins, calibration_error
 
 
 @pytest.fixture
@@ -30,6 +32,86 @@ def test_command_prints_accuracy_over_all_and_by_expression(data, capsys):
     assert rows["Sad"] == ["0.000", "0.000", "0.000", "1"]
     assert re.search(r"^48 pixels +100.0% +66.7%$", out, re.MULTILINE)
     assert re.search(r"found by Haar: 100.0% .* accuracy 66.7% as found and cropped, 66.7% on the same", out)
+
+
+def test_command_prints_more_passes_and_what_most_people_see(data, tmp_path, capsys):
+    votes = tmp_path / "votes.csv"
+    others = {1: [0, 9, 0, 1], 2: [0, 4, 3, 3], 3: [0, 8, 0, 2]}  # of which neutral, happiness, surprise, sadness
+    lines = [f"PublicTest_{number}.png,{','.join(map(str, [*counts, *[0] * 6]))}" for number, counts in others.items()]
+    votes.write_text("\n".join(["image,a,b,c,d,e,f,g,h,i,j", *lines]))
+    assert evaluate.main([str(data), "--votes", str(votes)]) == 0
+    out = capsys.readouterr().out
+    assert "more than one pass: mirrored 66.7%, ten crops 66.7%" in out
+    assert "FER+ majority: accuracy 100.0% on the 2 faces" in out
+
+
+@pytest.fixture
+def album(tmp_path, astronaut):
+    """A folder of pictures: a smile that is labelled Happy, another labelled Sad, and one without a face."""
+    empty = np.full((200, 200, 3), 90, np.uint8)
+    for name, picture in {"Happy/a.png": astronaut, "sad/b.jpg": astronaut[:300], "Happy/._c.png": empty}.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        cv2.imwrite(str(tmp_path / name), picture)
+    cv2.imwrite(str(tmp_path / "sad" / "d.png"), empty)
+    return tmp_path
+
+
+def check_album(out):
+    assert "this app: found 66.7% of 3 faces" in out
+    assert "accuracy 50.0% of those found, 33.3% of all" in out
+    assert "mean recall 50.0%: Happy 100.0%, Sad 0.0%" in out
+    assert "calibration error" in out
+
+
+def test_a_folder_of_pictures_of_any_size_is_evaluated(album, capsys):
+    assert evaluate.main([str(album)]) == 0
+    check_album(capsys.readouterr().out)
+
+
+def test_people_with_folders_for_each_expression_are_evaluated(album, tmp_path_factory, capsys):
+    people = tmp_path_factory.mktemp("people")
+    (album / "sad").rename(people / "sad")  # which makes two people of one
+    for person, expression in (("Ann", album / "Happy"), ("Ben", people / "sad")):
+        (people / person).mkdir()
+        expression.rename(people / person / expression.name)
+    assert evaluate.main([str(people)]) == 0
+    check_album(capsys.readouterr().out)
+
+
+FER = """
+import sys, types
+class FER:
+    def detect_emotions(self, picture):
+        emotions = dict.fromkeys("angry disgust fear happy sad surprise neutral".split(), 0.0) | {"sad": 1.0}
+        return [{"box": [0, 0, 50, 50], "emotions": emotions}] if picture.shape[0] == 300 else []
+sys.modules["fer"], sys.modules["fer.fer"] = types.ModuleType("fer"), types.SimpleNamespace(FER=FER)
+"""
+
+
+def test_the_package_fer_is_evaluated_beside_it(album, capsys, monkeypatch):
+    monkeypatch.setattr("training.evaluate_pictures.FER", FER + evaluate_pictures.FER)
+    assert evaluate.main([str(album), "--fer", sys.executable]) == 0
+    ours, theirs = capsys.readouterr().out.split("the package fer: ")
+    check_album(ours)
+    assert "found 33.3% of 3 faces" in theirs
+    assert "mean recall 100.0%: Sad 100.0%" in theirs
+
+
+def test_a_python_without_the_package_fer_is_told_in_one_line(album, capsys):
+    assert evaluate.main([str(album), "--fer", str(album / "python")]) == 2
+    assert re.fullmatch(r".*python cannot run the package fer: .*\n", capsys.readouterr().err)
+
+
+def test_a_picture_that_cannot_be_read_is_named(album, capsys):
+    (album / "sad" / "e.png").write_bytes(b"hello")
+    assert evaluate.main([str(album)]) == 2
+    assert re.fullmatch(r".*e.png can't be read as a picture.*\n", capsys.readouterr().err)
+
+
+def test_a_folder_between_expressions_that_is_none_is_named(album, capsys):
+    (album / "joy").mkdir()
+    assert evaluate.main([str(album)]) == 2
+    assert "not named for an expression: joy" in capsys.readouterr().err
 
 
 def test_a_missing_split_is_named_in_one_line(data, capsys):

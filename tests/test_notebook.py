@@ -11,8 +11,8 @@ from nbclient import NotebookClient
 from paths import ROOT
 from training import recipe
 from training.dataset import CSV_EMOTIONS, SPLITS, load_dataset
-from training.evaluate import accuracy, report
 from training.export import try_pair
+from training.metrics import accuracy, report
 from vision.expressions import EMOTIONS
 from vision.opencv import cv2
 

@@ -89,6 +89,11 @@ def load_dataset(path: str | Path) -> Dataset:
     return _read_folders(path)
 
 
+def is_split(folder: Path) -> bool:
+    """Whether a folder is called for a part of a data set, such as train."""
+    return folder.name.lower() in FOLDER_SPLITS
+
+
 def _read_csv(path: Path) -> Dataset:
     labels_by_code = [EMOTIONS.index(name) for name in CSV_EMOTIONS]
     images, labels, splits = [], [], []
@@ -151,14 +156,14 @@ def _parse_usage(text: str | None, path: Path, line: int) -> str:
 
 
 def _read_folders(path: Path) -> Dataset:
-    folders = _folders_in(path)
+    folders = folders_in(path)
     found = _splits_of(folders)
     if not found and len(folders) == 1:  # as archives are often unpacked
         return _read_folders(folders[0])
     if not found:
         raise DatasetError(f"{path} contains none of {', '.join(CSV_NAMES)}, and no folder train or test.")
     for folder in folders:
-        if folder not in found and any(_expression_of(entry) for entry in _folders_in(folder)):
+        if folder not in found and any(expression_of(entry) for entry in folders_in(folder)):
             raise DatasetError(f"{folder} holds pictures too, but is called neither train, validation nor test.")
     images, labels, splits, rows = [], [], [], []
     for folder, split_of_folder in found.items():
@@ -187,17 +192,18 @@ def _splits_of(folders: list[Path]) -> dict[Path, str]:
     }
 
 
-def _folders_in(path: Path) -> list[Path]:
-    """The folders in a folder, sorted by name, without those that Jupyter and macOS leave."""
-    folders = [entry for entry in path.iterdir() if entry.is_dir() and not _is_left_over(entry)]
+def folders_in(path: Path) -> list[Path]:
+    """The folders in a folder, sorted by name, without those that is_left_over names."""
+    folders = [entry for entry in path.iterdir() if entry.is_dir() and not is_left_over(entry)]
     return sorted(folders, key=lambda folder: folder.name.lower())
 
 
-def _is_left_over(entry: Path) -> bool:
+def is_left_over(entry: Path) -> bool:
+    """Whether a file or folder is one that Jupyter, macOS or Git leave among a data set's."""
     return entry.name.startswith((".", "__MACOSX"))
 
 
-def _expression_of(folder: Path) -> str | None:
+def expression_of(folder: Path) -> str | None:
     """The expression for which a folder is called, or None."""
     name = folder.name.strip().lower()
     return next((emotion for emotion in EMOTIONS if emotion.lower() == name), SYNONYMS.get(name))
@@ -205,12 +211,12 @@ def _expression_of(folder: Path) -> str | None:
 
 def _labelled_pictures(folder: Path) -> Iterator[tuple[Path, int]]:
     """Yield the pictures in a folder's folders, sorted by name, with the labels for which those are named."""
-    for emotion_folder in _folders_in(folder):
-        expression = _expression_of(emotion_folder)
+    for emotion_folder in folders_in(folder):
+        expression = expression_of(emotion_folder)
         if expression is None:
             raise DatasetError(f"{emotion_folder} is not named for one of {', '.join(EMOTIONS).lower()}.")
         for file in sorted(emotion_folder.iterdir()):
-            if file.suffix.lower() in PICTURE_SUFFIXES and not _is_left_over(file):
+            if file.suffix.lower() in PICTURE_SUFFIXES and not is_left_over(file):
                 yield file, EMOTIONS.index(expression)
 
 
@@ -263,11 +269,20 @@ def load_votes(path: str | Path, dataset: Dataset) -> np.ndarray:
     return votes
 
 
+def majority(votes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """What most people voted for, (n,) indices into EMOTIONS, and whether more than half of them did, (n,) bool.
+
+    votes: (n, 10), see load_votes.
+    """
+    voted = votes[:, : len(VOTED)]
+    most_voted = np.array([EMOTIONS.index(name) for name in VOTED])[voted.argmax(axis=1)]
+    return most_voted, voted.max(axis=1) > votes.sum(axis=1) / 2
+
+
 def _agreement(votes: np.ndarray, labels: np.ndarray) -> float:
     """The share of faces, 0..1, whose label is what most people voted for; 1 where too few have votes."""
-    voted = votes[:, : len(VOTED)]
-    has_votes = voted.any(axis=1)
+    has_votes = votes[:, : len(VOTED)].any(axis=1)
     if has_votes.sum() < JUDGED_FROM:
         return 1.0
-    most_voted = np.array([EMOTIONS.index(name) for name in VOTED])[voted.argmax(axis=1)]
+    most_voted, _ = majority(votes)
     return float(np.mean((most_voted == labels)[has_votes]))

@@ -20,8 +20,9 @@ from inference.keras_files import import_keras
 from model import build_model
 from paths import ROOT
 from training.dataset import DatasetError, load_dataset, load_votes
-from training.evaluate import find_and_crop, report
+from training.evaluate import find_and_crop
 from training.export import float32_copy, install_pair, try_pair, write_pair
+from training.metrics import report
 from vision.crop import FACE_SIZE
 from vision.expressions import EMOTIONS
 from vision.opencv import cv2
@@ -76,7 +77,7 @@ def soft_targets(labels: np.ndarray, votes: np.ndarray | None = None) -> np.ndar
 
 def _expected_labels(votes: np.ndarray, labels: np.ndarray) -> np.ndarray:
     """How probable each label is by the votes (n, 10): (n, 7), each row from a classifier fitted on other faces."""
-    # Imported here, because training.evaluate says what to do where scikit-learn is missing.
+    # Imported here, because training.metrics says what to do where scikit-learn is missing.
     from sklearn.ensemble import HistGradientBoostingClassifier
     from sklearn.model_selection import cross_val_predict
     from threadpoolctl import threadpool_limits
