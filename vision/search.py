@@ -28,6 +28,7 @@ LARGEST_IN_TILE = 120  # pixels, the side of a face
 # Pixels, the side of a face: the cascade looks at every pixel for larger ones, which is where halvings come in, and at
 # every second one for smaller ones, so in tiles fewer hits make a find.
 SPARSE_BELOW, SPARSE_NEIGHBOURS = 2 * CASCADE_WINDOW, 2
+SHOWN_IN_LARGE = 0.85  # score from which on such small finds count: a large picture has many more places to err in
 TURNED_EVERY = 3  # searches, where there are faces
 SMALLEST_TURNED = 0.09  # the same for faces that are tilted or turned away, in a frame of half the size if it is large
 
@@ -131,6 +132,8 @@ def search_still(sizes: list[np.ndarray]) -> list[Found]:
     """
     detector = FaceDetector(STILL_SCALE_FACTOR)
     upright = detector.detect(sizes, CASCADE_WINDOW)
+    if sizes[0].size > WHOLE_PIXELS:
+        upright = [each for each in upright if each.place.side >= SPARSE_BELOW or each.score >= SHOWN_IN_LARGE]
     halved = next((index for index, grey in enumerate(sizes) if grey.size <= TURNED_PIXELS), len(sizes) - 1)
     turned = detector.detect(sizes[halved:], CASCADE_WINDOW, (*TILTED, *PROFILES))
     return _best(upright + [replace(each, place=each.place.scaled(2.0**halved)) for each in turned])
