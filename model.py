@@ -18,6 +18,8 @@ from paths import MODEL_JSON, MODEL_WEIGHTS
 from vision.crop import FACE_SIZE, crop_face
 from vision.expressions import EMOTIONS
 
+Network = Callable[[np.ndarray], np.ndarray]  # faces (n, 48, 48, 1) float32 to probabilities (n, 7) float32
+
 __all__ = [
     "EMOTIONS",
     "FACE_SIZE",
@@ -82,7 +84,8 @@ class FacialExpressionModel:
         """
         self._files = model_json_file, model_weights_file
         self._options = many, threads
-        self._idle: deque[Callable[[np.ndarray], np.ndarray]] = deque()  # compiled networks that no call is using
+        self._idle: deque[Network] = deque()  # compiled networks that no call is using; the last is taken first
+        self._first: Network | None = None  # the one that may compute on several threads
         self.note: str | None = None  # a sentence about the network's form where it is not the usual one
         self.predict(np.zeros((1, FACE_SIZE, FACE_SIZE), np.uint8))  # so that the first face need not wait
 
@@ -107,16 +110,22 @@ class FacialExpressionModel:
         try:
             return network(faces)
         finally:
-            self._idle.append(network)
+            if network is self._first:
+                self._idle.append(network)
+            else:
+                self._idle.appendleft(network)
 
     def predict_emotion(self, img: np.ndarray) -> str:
         """The label of one face, given as (48, 48), (48, 48, 1) or (1, 48, 48, 1) with values 0..255."""
         return self.EMOTIONS_LIST[int(np.argmax(self.predict(img)[0]))]
 
-    def _load(self) -> Callable[[np.ndarray], np.ndarray]:
+    def _load(self) -> Network:
+        """A network for one call at a time. All but the first compute on one thread: they share the processor anyway."""
+        many, threads = self._options
         try:
-            network, self.note = load_compiled(*self._files, *self._options)
+            network, self.note = load_compiled(*self._files, many, 1 if self._first else threads)
         except CompileError as error:
             self.note = f"{error} Keras itself classifies, slowly."
             return self.network.predict_on_batch
+        self._first = self._first or network
         return network

@@ -2,6 +2,7 @@ import json
 import os
 import subprocess
 import sys
+import threading
 
 import keras
 import numpy as np
@@ -76,6 +77,24 @@ def test_batch_gives_a_row_of_probabilities_a_face(model, faces):
     assert np.allclose(probabilities.sum(axis=1), 1, atol=1e-5)
     assert np.allclose(probabilities[3], model.predict(faces[3])[0], atol=1e-4)
     assert model.predict(faces[:0]).shape == (0, 7)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="Other systems count threads in other ways.")
+def test_calls_at_the_same_time_leave_no_threads(faces):
+    model = FacialExpressionModel()
+
+    def threads_after(calls):
+        together = threading.Barrier(calls)
+        workers = [threading.Thread(target=lambda: (together.wait(), model.predict(faces))) for _ in range(calls)]
+        for worker in workers:
+            worker.start()
+        for worker in workers:
+            worker.join()
+        return len(os.listdir("/proc/self/task"))
+
+    model.predict(faces)
+    before = len(os.listdir("/proc/self/task"))
+    assert [threads_after(calls) for calls in (2, 4, 6)] == [before] * 3
 
 
 def test_one_face_in_each_shape_gets_the_same_label(model, faces):
