@@ -120,7 +120,7 @@ class FacialExpressionModel:
         return self.EMOTIONS_LIST[int(np.argmax(self.predict(img)[0]))]
 
     def _load(self) -> Network:
-        """A network for one call at a time. All but the first compute on one thread: they share the processor anyway."""
+        """A network for one call at a time. All but the first compute on one thread: they share the processor."""
         many, threads = self._options
         try:
             network, self.note = load_compiled(*self._files, many, 1 if self._first else threads)
