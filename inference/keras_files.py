@@ -90,6 +90,9 @@ def _load_weights(network: Any, file: str | Path) -> None:
 
     with h5py.File(file) as content:
         is_of_keras2 = "layer_names" in content.attrs or "model_weights" in content
+    if is_of_keras2 != str(file).endswith(".weights.h5"):
+        network.load_weights(file)
+        return
     with tempfile.TemporaryDirectory() as folder:
         named = Path(folder) / ("model.h5" if is_of_keras2 else "model.weights.h5")
         shutil.copyfile(file, named)

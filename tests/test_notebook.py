@@ -10,7 +10,7 @@ from nbclient import NotebookClient
 
 from paths import ROOT
 from training import recipe
-from training.dataset import CSV_EMOTIONS, SPLITS, load_dataset
+from training.dataset import CSV_EMOTIONS, SPLITS, VOTED, load_dataset
 from training.export import try_pair
 from training.metrics import accuracy, report
 from vision.expressions import EMOTIONS
@@ -76,7 +76,7 @@ def write_votes(file):
         rows.writerow(["Usage", "Image name", *(f"column {column}" for column in range(10))])
         for split, name, _ in draw_faces(SPLITS):
             votes = [0] * 10
-            votes[EMOTIONS.index(name)], votes[EMOTIONS.index(name) - 1] = 9, 1
+            votes[VOTED.index(name)], votes[VOTED.index(name) - 1] = 9, 1
             rows.writerow([split, "", *votes])
 
 

@@ -220,7 +220,7 @@ def test_this_browsers_camera_is_looked_at_for_its_page_alone(serve, open_page, 
     assert {"Neutral", "Happy"} <= labels  # the demo's first expressions
     assert "frames per second" in page.locator("#own-state").inner_text()
     assert page.locator("#own-boxes").evaluate("canvas => canvas.width") == 640
-    assert state(page)["viewers"] == 0
+    wait_until(lambda: state(page)["viewers"] == 0)
     page.get_by_role("button", name="Stop the camera").click()
     assert page.locator("#own-faces article").count() == 0
     assert page.evaluate("() => document.getElementById('own-video').srcObject") is None
