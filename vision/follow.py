@@ -265,7 +265,7 @@ class FaceFollower:
         """Where two followed faces have become one, keep the older; where one is but a part of another, the whole."""
         kept: list[_Track] = []
         for track in self._tracks:
-            if is_part(track.place, self.places()):
+            if track.score < SURE and is_part(track.place, self.places()):
                 continue
             if not kept or overlaps(track.place.box, [other.place.box for other in kept]).max() <= DOUBLE_FACE:
                 kept.append(track)

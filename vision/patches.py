@@ -142,9 +142,9 @@ def overlaps(
 
 
 def is_part(place: Place, others: Sequence[Place]) -> bool:
-    """Whether a place shows but a part of a face that one of the others shows: a mouth, say.
+    """Whether a place may show but a part of a face that one of the others shows: a mouth, say.
 
-    Of two faces, the middle of the smaller is never within the larger: one would hide the other.
+    Of two faces, the middle of the smaller is seldom within the larger: one would hide the other.
     """
     within = [
         other.box

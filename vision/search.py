@@ -8,7 +8,7 @@ import numpy as np
 
 from paths import CASCADE, PROFILE_CASCADE
 from vision.cascades import CASCADE_WINDOW, hits
-from vision.judge import SHOWN, Found, judge
+from vision.judge import SHOWN, SURE, Found, judge
 from vision.look import Side
 from vision.opencv import cv2
 from vision.patches import SAME_FACE, Place, halvings, is_another_scene, is_part, overlaps, sketch_of
@@ -151,9 +151,16 @@ def _best(found: Sequence[Found]) -> list[Found]:
 
 
 def _without_parts(found: Sequence[Found], known: Sequence[Place] = ()) -> list[Found]:
-    """The finds without those of a part of a face that was found or is known."""
-    faces = [*known, *(each.place for each in found if each.score >= SHOWN)]
-    return [each for each in found if not is_part(each.place, faces)]
+    """The finds without those of a part of a face that was found or is known.
+
+    What is known, or surely a face, is no part: a larger find may be of two faces at once.
+    """
+    faces, known_boxes = [*known, *(each.place for each in found if each.score >= SHOWN)], [each.box for each in known]
+    return [
+        each
+        for each in found
+        if each.score >= SURE or _is_among(each.place, np.array(known_boxes)) or not is_part(each.place, faces)
+    ]
 
 
 def _is_among(place: Place, boxes: np.ndarray) -> bool:
