@@ -3,6 +3,7 @@
 The layers are those of the course "Facial Expression Recognition with Keras" (Coursera Project Network).
 """
 
+import threading
 from collections import deque
 from collections.abc import Callable
 from functools import cached_property
@@ -18,6 +19,7 @@ from paths import MODEL_JSON, MODEL_WEIGHTS
 from vision.crop import FACE_SIZE, crop_face
 from vision.expressions import EMOTIONS
 
+AT_ONCE = 3  # calls: each has a network to itself, which takes memory; the others wait for a few milliseconds
 Network = Callable[[np.ndarray], np.ndarray]  # faces (n, 48, 48, 1) float32 to probabilities (n, 7) float32
 
 __all__ = [
@@ -85,6 +87,7 @@ class FacialExpressionModel:
         self._files = model_json_file, model_weights_file
         self._options = many, threads
         self._idle: deque[Network] = deque()  # compiled networks that no call is using; the last is taken first
+        self._turn = threading.Semaphore(AT_ONCE)
         self._first: Network | None = None  # the one that may compute on several threads
         self.note: str | None = None  # a sentence about the network's form where it is not the usual one
         self.predict(np.zeros((1, FACE_SIZE, FACE_SIZE), np.uint8))  # so that the first face need not wait
@@ -103,17 +106,18 @@ class FacialExpressionModel:
         faces = np.asarray(faces, np.float32).reshape(-1, FACE_SIZE, FACE_SIZE, 1)
         if len(faces) == 0:
             return np.empty((0, len(EMOTIONS)), np.float32)
-        try:
-            network = self._idle.pop()
-        except IndexError:
-            network = self._load()
-        try:
-            return network(faces)
-        finally:
-            if network is self._first:
-                self._idle.append(network)
-            else:
-                self._idle.appendleft(network)
+        with self._turn:
+            try:
+                network = self._idle.pop()
+            except IndexError:
+                network = self._load()
+            try:
+                return network(faces)
+            finally:
+                if network is self._first:
+                    self._idle.append(network)
+                else:
+                    self._idle.appendleft(network)
 
     def predict_emotion(self, img: np.ndarray) -> str:
         """The label of one face, given as (48, 48), (48, 48, 1) or (1, 48, 48, 1) with values 0..255."""

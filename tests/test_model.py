@@ -8,7 +8,8 @@ import keras
 import numpy as np
 import pytest
 
-from model import EMOTIONS, FacialExpressionModel, ModelError, build_model, crop_face, load_network
+from inference.cache import load_compiled
+from model import AT_ONCE, EMOTIONS, FacialExpressionModel, ModelError, build_model, crop_face, load_network
 from paths import MODEL_JSON, MODEL_WEIGHTS
 from waiting import wait_until
 
@@ -81,7 +82,9 @@ def test_batch_gives_a_row_of_probabilities_a_face(model, faces):
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="Other systems count threads in other ways.")
-def test_calls_at_the_same_time_leave_no_threads(faces):
+def test_calls_at_the_same_time_leave_no_threads_and_few_networks(faces, monkeypatch):
+    loaded = []
+    monkeypatch.setattr("model.load_compiled", lambda *options: loaded.append(1) or load_compiled(*options))
     model = FacialExpressionModel()
 
     def threads():
@@ -100,6 +103,7 @@ def test_calls_at_the_same_time_leave_no_threads(faces):
     for calls in (2, 4, 6):
         call_at_once(calls)
         assert wait_until(lambda: threads() == before, seconds=5)  # those of Python end a moment later
+    assert len(loaded) <= AT_ONCE
 
 
 def test_one_face_in_each_shape_gets_the_same_label(model, faces):
