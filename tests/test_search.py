@@ -7,10 +7,10 @@ import skimage.data
 
 from paths import ROOT
 from vision.annotate import find_in_picture
-from vision.judge import SHOWN, judge
+from vision.judge import SHOWN, Found, judge
 from vision.opencv import cv2
 from vision.patches import Place, halvings, is_part
-from vision.search import FaceDetector, FrameSearch, search_still
+from vision.search import FaceDetector, FrameSearch, View, search_still
 
 SMALLEST = 24
 
@@ -101,6 +101,26 @@ def test_what_is_no_face_has_a_low_score(astronaut):
     [face] = FaceDetector().detect(sizes, SMALLEST)
     beside = Place(face.place.x, face.place.y + 1.5 * face.place.side, face.place.side)
     assert judge(sizes, beside).score < 0.05 < 0.9 < judge(sizes, face.place).score
+
+
+def test_a_tilted_face_in_a_poor_picture_is_looked_at_again_where_a_search_was_off(astronaut):
+    matrix = cv2.getRotationMatrix2D((225, 114), -30, 1)
+    pale = 0.3 * cv2.GaussianBlur(cv2.warpAffine(grey_of(astronaut), matrix, (512, 512)), (0, 0), 4)
+    noisy = np.clip(pale + np.random.default_rng(1).normal(0, 4, pale.shape), 0, 255).astype(np.uint8)
+    assert judge(halvings(noisy), Place(211, 128, 115, 45)).score >= SHOWN
+
+
+def test_what_one_view_takes_for_no_face_may_be_one_in_another(astronaut, monkeypatch):
+    judged = []
+
+    def judge_second(sizes, place, side):
+        judged.append(place.angle)
+        return Found(place, float(len(judged) == 2), side)
+
+    monkeypatch.setattr("vision.search.judge", judge_second)
+    found = FaceDetector().detect(halvings(grey_of(turn(astronaut, 12))), SMALLEST, (View(), View(25)))
+    assert sorted(judged) == [0, 25]
+    assert [each.score for each in found] == [0, 1]
 
 
 def test_a_new_scene_is_searched_in_every_way_at_once(astronaut):

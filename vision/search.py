@@ -83,18 +83,18 @@ class FaceDetector:
         found: list[Found] = []
         candidates = self.candidates(sizes[0], smallest, views)
         boxes = np.zeros((len(candidates), 4))  # of what was found
-        # Whether no frontal face, and no face in profile, can be there besides: what is no frontal face may be one in
-        # profile, but not the other way round, as those are looked at last.
-        taken = np.zeros((len(candidates), 2), bool)
+        # What is no face in one view may be one in another.
+        is_face, views_of = np.zeros(len(candidates), bool), np.zeros(len(candidates), int)
         known_boxes = np.array([place.box for place in known])
         for view, place in candidates:
-            there = taken[: len(found), int(bool(view.side))]
+            number = views.index(view)
+            there = is_face[: len(found)] | (views_of[: len(found)] == number)
             if _is_among(place, boxes[: len(found)][there]):
                 continue
             is_known = _is_among(place, known_boxes)
             found.append(Found(place, 0.0, view.side) if is_known else judge(sizes, place, view.side))
             boxes[len(found) - 1] = found[-1].place.box
-            taken[len(found) - 1] = True, bool(view.side) or is_known or found[-1].score >= SHOWN
+            is_face[len(found) - 1], views_of[len(found) - 1] = is_known or found[-1].score >= SHOWN, number
         return _without_parts(found, known)
 
     def candidates(self, grey: np.ndarray, smallest: int, views: Sequence[View]) -> list[tuple[View, Place]]:
