@@ -29,7 +29,7 @@ LARGEST_IN_TILE = 120  # pixels, the side of a face
 # every second one for smaller ones, so in tiles fewer hits make a find.
 SPARSE_BELOW, SPARSE_NEIGHBOURS = 2 * CASCADE_WINDOW, 2
 SHOWN_IN_LARGE = 0.85  # score from which on such small finds count: a large picture has many more places to err in
-TURNED_EVERY = 3  # searches, where there are faces
+TURNED_EVERY = 6  # searches, where there are faces
 SMALLEST_TURNED = 0.09  # the same for faces that are tilted or turned away, in a frame of half the size if it is large
 
 
@@ -211,7 +211,7 @@ class FrameSearch:
         sketch = sketch_of(sizes)
         is_new = self._sketch is None or is_another_scene(sketch, self._sketch)
         self._sketch = sketch
-        if is_new or (is_rare and not has_faces):
+        if (is_new or is_rare) and not has_faces:
             return (UPRIGHT, *TILTED, *PROFILES, *LEANING)
         return next(self._views) if next(self._searches) % TURNED_EVERY == 0 or not has_faces else ()
 
