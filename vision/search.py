@@ -16,7 +16,7 @@ from vision.patches import SAME_FACE, Place, halvings, is_another_scene, is_part
 # How much the search window grows between passes: the course's value for live frames, and OpenCV's own, which takes two
 # and a half times as long and finds a quarter more of the faces in stills.
 LIVE_SCALE_FACTOR, STILL_SCALE_FACTOR = 1.3, 1.1
-FINER_SCALE_FACTOR = 1.2  # for what is looked for now and then
+FINER_SCALE_FACTOR = 1.2  # for faces that are tilted or turned away, where there are no others
 MIN_NEIGHBOURS = 3  # how many hits make a find; fewer than the course's 5, as each find is judged
 # Of the frame's height, so that faces of a twentieth are found surely; smaller ones hold too few pixels to be read.
 SMALLEST_FACE = 0.045
@@ -198,7 +198,7 @@ class FrameSearch:
         there = [*known, *(each.place for each in found if each.score >= SHOWN)]
         there = [place.scaled(1 / scale) for place in there]
         smallest_there = round(SMALLEST_TURNED * height / scale)
-        turned = self._finer.detect(sizes[half:], smallest_there, views, there)
+        turned = (self._detector if there else self._finer).detect(sizes[half:], smallest_there, views, there)
         return found + [replace(each, place=each.place.scaled(scale)) for each in turned]
 
     def search_upright(self, sizes: list[np.ndarray]) -> list[Found]:
