@@ -103,8 +103,8 @@ def test_a_slow_viewer_gets_the_newest_frame(watch, clip):
 def test_the_source_is_released_after_the_last_viewer_and_opened_for_the_next(watch, clip, opened, monkeypatch):
     monkeypatch.setattr(camera, "RELEASE_AFTER", 0.5)
     video = watch(str(clip))
+    wait_until(lambda: next(video.shots()) and video.state()["fps"] > 0)  # watched until frames come
     old = next(video.shots())
-    wait_until(lambda: video.state()["fps"] > 0)
     wait_until(lambda: video.state()["fps"] == 0)
     started = time.time()
     new = next(video.shots())
