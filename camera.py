@@ -355,8 +355,8 @@ class VideoCamera:
         if self._annotator is None or resized:
             search = _Search(sizes, now, found=self._frame_search.search_upright(sizes))
         elif now - self._seen_at > SEARCH_AT_ONCE:
-            found_now = self._frame_search.search(sizes, self._annotator.places(), is_rare=True)
-            search = _Search(sizes, now, found=found_now)
+            known = self._annotator.places()
+            search = _Search(sizes, now, known, self._frame_search.search(sizes, known, is_rare=True))
         elif search and search.sizes[0].shape != grey.shape:
             search = None
         self._annotator = self._annotator or LiveAnnotator()

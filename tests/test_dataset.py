@@ -192,7 +192,7 @@ def test_a_csv_as_a_spreadsheet_saves_it(tmp_path, separator):
 
 def test_a_column_that_may_be_the_split_is_not_passed_over(tmp_path):
     path = write_csv(tmp_path / "fer2013.csv", ["emotion", "pixels", "part"], [(e, pixels(p), u) for e, u, p in ROWS])
-    with pytest.raises(DatasetError, match="no column Usage, and nobody knows what part stands for"):
+    with pytest.raises(DatasetError, match="no column Usage; part may say which faces are for testing"):
         load_dataset(path)
 
 

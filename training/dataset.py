@@ -30,7 +30,7 @@ FOLDER_SPLITS = {
     **{split.lower(): split for split in ("PublicTest", "PrivateTest")},
 }
 VALIDATION = ("validation", "valid", "val")  # beside a folder for testing, it is what PublicTest was in the challenge
-# What folders of one expression are called besides its name.
+# Other names that people give to the folder of an expression.
 SYNONYMS = {
     "anger": "Angry",
     "disgusted": "Disgust",
@@ -90,7 +90,7 @@ def load_dataset(path: str | Path) -> Dataset:
 
 
 def is_split(folder: Path) -> bool:
-    """Whether a folder is called for a part of a data set, such as train."""
+    """Whether a folder is named for a part of a data set, such as train."""
     return folder.name.lower() in FOLDER_SPLITS
 
 
@@ -125,7 +125,7 @@ def _columns(header: list[str], path: Path) -> list[str]:
             raise DatasetError(f"{path} has no column {column}; it has {', '.join(filter(None, names)) or 'none'}.")
     others = [name for name in names if name not in COLUMNS and not UNNAMED.fullmatch(name)]
     if "usage" not in names and others:  # one of which may say which faces are for testing
-        raise DatasetError(f"{path} has no column Usage, and nobody knows what {', '.join(others)} stands for.")
+        raise DatasetError(f"{path} has no column Usage; {', '.join(others)} may say which faces are for testing.")
     return names
 
 
@@ -179,17 +179,14 @@ def _read_folders(path: Path) -> Dataset:
 
 
 def _splits_of(folders: list[Path]) -> dict[Path, str]:
-    """Those of some folders that are called for a split, with that split, those of faces to learn from first."""
+    """The folders that are named for a split, each with its split; faces to learn from come first."""
     splits = {folder: FOLDER_SPLITS.get(folder.name.lower(), "") for folder in folders}
     tests = [folder for folder, split in splits.items() if split == "Test"]
     validation = [folder for folder in tests if folder.name.lower() in VALIDATION]
     if 0 < len(validation) < len(tests):
         splits |= {folder: "PublicTest" if folder in validation else "PrivateTest" for folder in tests}
-    return {
-        folder: splits[folder]
-        for folder in sorted(splits, key=lambda each: splits[each] != "Training")
-        if splits[folder]
-    }
+    learning_first = sorted(filter(splits.get, splits), key=lambda folder: splits[folder] != "Training")
+    return {folder: splits[folder] for folder in learning_first}
 
 
 def folders_in(path: Path) -> list[Path]:
@@ -204,7 +201,7 @@ def is_left_over(entry: Path) -> bool:
 
 
 def expression_of(folder: Path) -> str | None:
-    """The expression for which a folder is called, or None."""
+    """The expression for which a folder is named, or None."""
     name = folder.name.strip().lower()
     return next((emotion for emotion in EMOTIONS if emotion.lower() == name), SYNONYMS.get(name))
 

@@ -42,7 +42,7 @@ class Labelled:
 def labelled_pictures(folder: Path) -> list[Labelled]:
     """The pictures in the folders <expression>/ or <person>/<expression>/ of a folder; none if it has no such folders.
 
-    Raises DatasetError where some folders are called for an expression and others are not.
+    Raises DatasetError where some folders are named for an expression and others are not.
     """
     inside = folders_in(folder)
     named = [each for each in inside if expression_of(each)]

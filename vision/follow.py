@@ -264,8 +264,9 @@ class FaceFollower:
     def _drop_doubles(self) -> None:
         """Where two followed faces have become one, keep the older; where one is but a part of another, the whole."""
         kept: list[_Track] = []
+        places = self.places()
         for track in self._tracks:
-            if track.score < SURE and is_part(track.place, self.places()):
+            if track.score < SURE and is_part(track.place, places):
                 continue
             if not kept or overlaps(track.place.box, [other.place.box for other in kept]).max() <= DOUBLE_FACE:
                 kept.append(track)

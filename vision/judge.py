@@ -46,7 +46,8 @@ def judge(sizes: list[np.ndarray], place: Place, side: Side = "") -> Found:
         return Found(leans[int(np.argmax(windows))], score, side)
     best = latest = _judge_frontal(sizes, place)
     for _ in range(MORE_LOOKS):
-        if best.score >= SHOWN or latest.score < DOUBTFUL or abs(latest.place.angle) < UPRIGHT_BELOW:
+        is_tilted = abs(latest.place.angle) >= UPRIGHT_BELOW
+        if best.score >= SHOWN or latest.score < DOUBTFUL or not is_tilted:
             break
         latest = _judge_frontal(sizes, latest.place)
         best = max(best, latest, key=lambda found: found.score)

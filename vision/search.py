@@ -83,7 +83,7 @@ class FaceDetector:
         found: list[Found] = []
         candidates = self.candidates(sizes[0], smallest, views)
         boxes = np.zeros((len(candidates), 4))  # of what was found
-        # What is no face in one view may be one in another.
+        # Which of those are faces, and in which view they were found: what is no face in one may be one in another.
         is_face, views_of = np.zeros(len(candidates), bool), np.zeros(len(candidates), int)
         known_boxes = np.array([place.box for place in known])
         for view, place in candidates:
@@ -155,11 +155,12 @@ def _without_parts(found: Sequence[Found], known: Sequence[Place] = ()) -> list[
 
     What is known, or surely a face, is no part: a larger find may be of two faces at once.
     """
-    faces, known_boxes = [*known, *(each.place for each in found if each.score >= SHOWN)], [each.box for each in known]
+    faces = [*known, *(each.place for each in found if each.score >= SHOWN)]
+    known_boxes = np.array([place.box for place in known])
     return [
         each
         for each in found
-        if each.score >= SURE or _is_among(each.place, np.array(known_boxes)) or not is_part(each.place, faces)
+        if each.score >= SURE or _is_among(each.place, known_boxes) or not is_part(each.place, faces)
     ]
 
 
@@ -202,7 +203,7 @@ class FrameSearch:
         return found + [replace(each, place=each.place.scaled(scale)) for each in turned]
 
     def search_upright(self, sizes: list[np.ndarray]) -> list[Found]:
-        """The upright faces alone, for a first frame that is waited for; the next search then looks in all views."""
+        """The upright faces alone, for a frame that is waited for; the next search takes it for a new scene."""
         self._sketch = None
         return self._detector.detect(sizes, round(SMALLEST_FACE * sizes[0].shape[0]))
 
