@@ -4,6 +4,7 @@ The faces were collected by Pierre-Luc Carrier and Aaron Courville for the ICML 
 learning (Goodfellow et al., "Challenges in Representation Learning", arXiv:1307.0414).
 """
 
+import codecs
 import csv
 import re
 from collections.abc import Iterator
@@ -98,7 +99,7 @@ def _read_csv(path: Path) -> Dataset:
     labels_by_code = [EMOTIONS.index(name) for name in CSV_EMOTIONS]
     images, labels, splits = [], [], []
     try:
-        with open(path, newline="", encoding="utf-8-sig") as file:
+        with open(path, newline="", encoding=_encoding_of(path)) as file:
             header = file.readline()
             separator = max(SEPARATORS, key=header.count)
             columns = _columns(next(csv.reader([header], delimiter=separator), []), path)
@@ -110,11 +111,17 @@ def _read_csv(path: Path) -> Dataset:
                 images.append(_parse_pixels(row["pixels"], path, line))
                 labels.append(labels_by_code[_parse_code(row["emotion"], path, line)])
                 splits.append(_parse_usage(row.get("usage", "Training"), path, line))
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
+    except (OSError, UnicodeError, csv.Error) as error:
         raise DatasetError(f"{path} cannot be read as CSV: {error}.") from error
     if not images:
         raise DatasetError(f"{path} contains no faces.")
     return Dataset(np.stack(images), np.array(labels), np.array(splits), np.arange(len(images)))
+
+
+def _encoding_of(path: Path) -> str:
+    """The encoding of a text file, by its first bytes: Excel's "Unicode text" is UTF-16."""
+    with open(path, "rb") as file:
+        return "utf-16" if file.read(2) in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE) else "utf-8-sig"
 
 
 def _columns(header: list[str], path: Path) -> list[str]:
