@@ -156,8 +156,8 @@ class AugmentedBatches(PyDataset):
 def app_crops(images: np.ndarray, folder: str | Path) -> np.ndarray:
     """Faces as the app finds and crops them in a frame, and unchanged where it finds none: (n, 48, 48) uint8.
 
-    Haar's boxes are often larger, smaller or lower than FER2013's pictures. Searching takes a minute for three thousand
-    faces, so the crops are saved in the folder, and read from there the next time.
+    Haar's boxes are often larger, smaller or lower than FER2013's pictures. Searching takes six minutes for three
+    thousand faces, so the crops are saved in the folder, and read from there the next time.
     """
     saved = Path(folder) / "crops.npy"
     if not saved.exists():
