@@ -10,6 +10,10 @@ from waiting import wait_until
 from web.app import close_app, create_app
 from web.server import create_server, listen
 
+# Answers that take a moment are asked for with `wait_until`: `wait_for_function` takes a promise for true.
+SNAPSHOT_SIZE = "async () => (await (await fetch('/snapshot.jpg')).blob()).size"
+STATUS = "async address => (await fetch(address)).status"
+
 
 @pytest.fixture
 def open_page(chromium):
@@ -96,17 +100,10 @@ def test_settings_change_the_picture_for_all(serve, open_page, picture):
     page, other = open_page(address), open_page(address)
     wait_for_face(page)
     for name in ("Labels", "Boxes", "Mirror"):
-        before = page.evaluate("async () => (await (await fetch('/snapshot.jpg')).blob()).size")
+        before = page.evaluate(SNAPSHOT_SIZE)
         page.locator("#settings").get_by_label(name).click()
-        page.wait_for_function(
-            "async before => (await (await fetch('/snapshot.jpg')).blob()).size !== before", arg=before, timeout=5000
-        )
-    page.wait_for_function(
-        """async () => {
-            const { mirror, boxes, labels } = (await (await fetch("/state")).json()).settings;
-            return mirror && !boxes && !labels;
-        }"""
-    )
+        wait_until(lambda before=before: page.evaluate(SNAPSHOT_SIZE) != before)
+    wait_until(lambda: state(page)["settings"] == {"mirror": True, "boxes": False, "labels": False})
     other.wait_for_function("() => document.querySelector('[name=mirror]').checked")
 
 
@@ -116,7 +113,7 @@ def test_pause_holds_picture_and_bars_and_resume_continues(serve, open_page, cli
     page.get_by_role("button", name="Pause").focus()
     page.keyboard.press("Enter")
     assert page.get_by_role("button", name="Resume").get_attribute("aria-pressed") == "true"
-    page.wait_for_function("async () => (await (await fetch('/state')).json()).viewers === 0")
+    wait_until(lambda: state(page)["viewers"] == 0)
     page.wait_for_function(
         """() => {
             const shown = document.getElementById("picture");
@@ -127,7 +124,7 @@ def test_pause_holds_picture_and_bars_and_resume_continues(serve, open_page, cli
     page.wait_for_timeout(500)
     assert picture(page) == held
     page.keyboard.press("Enter")
-    page.wait_for_function("async () => (await (await fetch('/state')).json()).viewers === 1")
+    wait_until(lambda: state(page)["viewers"] == 1)
 
 
 def test_a_snapshot_is_a_jpeg_to_keep(serve, open_page, clip):
@@ -194,12 +191,10 @@ def test_what_is_watched_can_be_chosen(serve, open_page, clip, picture):
         )
     page.get_by_label("Address of a network camera").fill(f"{other}/video_feed")
     page.get_by_role("button", name="Watch").click()
-    page.wait_for_function(
-        "async address => (await (await fetch('/state')).json()).source === address", arg=f"{other}/video_feed"
-    )
+    wait_until(lambda: state(page)["source"] == f"{other}/video_feed")
     page.wait_for_function("() => document.querySelector('#faces .label')?.textContent === 'Happy'", timeout=15_000)
     page.get_by_role("button", name=clip.name).click()
-    page.wait_for_function("async () => (await (await fetch('/state')).json()).source === 'clip.mp4'")
+    wait_until(lambda: state(page)["source"] == "clip.mp4")
     page.get_by_label("Address of a network camera").fill("file:///etc/passwd")
     page.get_by_role("button", name="Watch").click()
     page.get_by_text("an address that begins with http, https or rtsp").wait_for()
@@ -275,7 +270,7 @@ def test_uploaded_videos_wait_play_above_their_timeline_and_are_removed(serve, o
         assert download.value.suggested_filename.startswith("a_b_")
     address = page.locator(".upload video").get_attribute("src").rpartition("/")[0]
     page.get_by_role("button", name="Remove a, b.mp4").click()
-    page.wait_for_function("async address => (await fetch(address)).status === 404", arg=address)
+    wait_until(lambda: page.evaluate(STATUS, address) == 404)
 
 
 def test_videos_go_with_their_page(serve, open_page, clip, chromium):
@@ -286,10 +281,9 @@ def test_videos_go_with_their_page(serve, open_page, clip, chromium):
         page.set_input_files("#choose-files", str(clip))
     video = asked.value.url
     other = open_page(address)
-    known = "async ([address, status]) => (await fetch(address)).status === status"
-    other.wait_for_function(known, arg=[video, 200])
+    wait_until(lambda: other.evaluate(STATUS, video) == 200)
     page.goto("about:blank")
-    other.wait_for_function(known, arg=[video, 404], timeout=10_000)
+    wait_until(lambda: other.evaluate(STATUS, video) == 404)
 
 
 def test_a_recording_is_made_and_can_be_kept(serve, open_page, clip):
