@@ -10,7 +10,7 @@ from vision.annotate import find_in_picture
 from vision.judge import SHOWN, Found, judge
 from vision.opencv import cv2
 from vision.patches import Place, halvings, is_part
-from vision.search import FaceDetector, FrameSearch, View, search_still
+from vision.search import FaceDetector, FrameSearch, View, search_portrait, search_still
 
 SMALLEST = 24
 
@@ -61,6 +61,13 @@ def test_a_tilted_face_is_found_with_its_tilt_and_keeps_its_label(astronaut, mod
     [tilted] = find_in_picture(turn(astronaut, degrees), model)
     assert tilted.angle == pytest.approx(degrees, abs=10)
     assert tilted.label == upright.label
+
+
+@pytest.mark.parametrize("degrees", [0, 40])
+def test_the_one_face_of_a_portrait_is_found(astronaut, degrees):
+    portrait = grey_of(turn(astronaut[:300, 80:380], degrees))
+    assert search_portrait(halvings(portrait)).place.angle == pytest.approx(degrees, abs=10)
+    assert search_portrait(halvings(np.full((300, 300), 128, np.uint8))) is None
 
 
 def test_a_part_of_a_face_is_no_face():

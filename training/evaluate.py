@@ -14,11 +14,10 @@ from training.evaluate_pictures import Labelled, by_app, by_fer, labelled_pictur
 from training.metrics import accuracy, report
 from vision.crop import FACE_SIZE, crop_face
 from vision.expressions import EMOTIONS
-from vision.judge import SHOWN
 from vision.look import UPRIGHT_BELOW
 from vision.opencv import cv2
 from vision.patches import halvings
-from vision.search import search_still
+from vision.search import search_portrait
 
 BATCH = 256  # faces
 ENLARGED, BORDER = 3, 24  # how many times a face is enlarged, and the border around it, in pixels before that
@@ -91,10 +90,10 @@ def find_and_crop(images: np.ndarray, enlarged: float = ENLARGED, tilt: float = 
     found, crops = [], []
     for image in images:
         frame = _put_into_frame(image, enlarged, tilt)
-        faces = [each for each in search_still(halvings(frame)) if each.score >= SHOWN and not each.side]
-        found.append(len(faces) > 0)
-        if faces:
-            place = max(faces, key=lambda face: face.score).place
+        face = search_portrait(halvings(frame))
+        found.append(face is not None)
+        if face:
+            place = face.place
             crops.append(crop_face(frame, place.box, place.angle if abs(place.angle) >= UPRIGHT_BELOW else 0))
     return np.array(found, bool), np.array(crops, np.uint8).reshape(-1, *images.shape[1:])
 

@@ -31,6 +31,7 @@ SPARSE_BELOW, SPARSE_NEIGHBOURS = 2 * CASCADE_WINDOW, 2
 SHOWN_IN_LARGE = 0.85  # score from which on such small finds count: a large picture has many more places to err in
 TURNED_EVERY = 6  # searches, where there are faces
 SMALLEST_TURNED = 0.09  # the same for faces that are tilted or turned away, in a frame of half the size if it is large
+SMALLEST_PORTRAIT = 0.2  # the same for the tilted face of a picture that shows one person
 
 
 @dataclass(frozen=True)
@@ -130,13 +131,38 @@ def search_still(sizes: list[np.ndarray]) -> list[Found]:
     Upright faces are found from 24 pixels on. The others are looked for in a halving of at most TURNED_PIXELS, so in a
     large picture only if they are larger.
     """
-    detector = FaceDetector(STILL_SCALE_FACTOR)
-    upright = detector.detect(sizes, CASCADE_WINDOW)
+    return _best(_upright_in_still(sizes) + _turned_in_still(sizes, (*TILTED, *PROFILES)))
+
+
+def search_portrait(sizes: list[np.ndarray]) -> Found | None:
+    """The frontal face of a single picture that shows one person, or None. sizes: the picture's halvings.
+
+    Tilted ones are looked for only where none is upright, and where they fill a share of the picture: a fifth
+    of what `search_still` takes.
+    """
+    faces = [each for each in _upright_in_still(sizes) if each.score >= SHOWN]
+    if not faces:
+        tilted = _turned_in_still(sizes, TILTED, round(SMALLEST_PORTRAIT * sizes[0].shape[0]))
+        faces = [each for each in tilted if each.score >= SHOWN]
+    return max(faces, key=lambda face: face.score, default=None)
+
+
+def _upright_in_still(sizes: list[np.ndarray]) -> list[Found]:
+    """What may be an upright face in a single picture; see search_still."""
+    upright = FaceDetector(STILL_SCALE_FACTOR).detect(sizes, CASCADE_WINDOW)
     if sizes[0].size > WHOLE_PIXELS:
-        upright = [each for each in upright if each.place.side >= SPARSE_BELOW or each.score >= SHOWN_IN_LARGE]
+        return [each for each in upright if each.place.side >= SPARSE_BELOW or each.score >= SHOWN_IN_LARGE]
+    return upright
+
+
+def _turned_in_still(sizes: list[np.ndarray], views: Sequence[View], smallest: int = CASCADE_WINDOW) -> list[Found]:
+    """What may be a face that is tilted or turned away in a single picture; see search_still.
+
+    smallest: the side of the smallest face, in pixels of the picture.
+    """
     halved = next((index for index, grey in enumerate(sizes) if grey.size <= TURNED_PIXELS), len(sizes) - 1)
-    turned = detector.detect(sizes[halved:], CASCADE_WINDOW, (*TILTED, *PROFILES))
-    return _best(upright + [replace(each, place=each.place.scaled(2.0**halved)) for each in turned])
+    turned = FaceDetector(STILL_SCALE_FACTOR).detect(sizes[halved:], smallest >> halved, views)
+    return [replace(each, place=each.place.scaled(2.0**halved)) for each in turned]
 
 
 def _best(found: Sequence[Found]) -> list[Found]:
