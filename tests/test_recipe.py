@@ -11,7 +11,7 @@ import pytest
 from inference.keras_files import import_keras
 from model import build_model, crop_face
 from paths import MODEL_JSON, MODEL_WEIGHTS, ROOT
-from training import recipe
+from training import augmentation, branches, recipe
 from training.export import try_pair
 from vision.patches import halvings
 from vision.search import search_still
@@ -46,18 +46,47 @@ def test_votes_say_what_label_to_expect():
 
 
 def test_augmented_faces_differ_and_stay_faces():
-    once, again = (recipe.augment(FACES[:20], np.random.default_rng(5)) for _ in range(2))
+    once, again = (augmentation.augment(FACES[:20], np.random.default_rng(5)) for _ in range(2))
     assert once.dtype == np.uint8
     assert once.shape == (20, 48, 48)
     assert (once == again).all()
-    assert (recipe.augment(FACES[:20], np.random.default_rng(6)) != once).mean() > 0.5
+    assert (augmentation.augment(FACES[:20], np.random.default_rng(6)) != once).mean() > 0.5
 
 
 def test_without_strength_a_face_is_only_mirrored():
     smooth = np.add.outer(np.arange(48) * 2, np.arange(48)).astype(np.uint8)
     for seed in range(8):
-        face = recipe.augment(smooth[np.newaxis], np.random.default_rng(seed), strength=0.0)[0].astype(int)
+        face = augmentation.augment(smooth[np.newaxis], np.random.default_rng(seed), strength=0.0)[0].astype(int)
         assert min(np.abs(face - smooth).max(), np.abs(face - smooth[:, ::-1]).max()) <= 1
+
+
+@pytest.mark.parametrize("name", ["BLURRED", "SHARPENED", "LOCAL", "ONE_SIDED", "GAMMA", "NOISY", "JPEG", "COVERED"])
+def test_faces_are_changed_as_pictures_in_the_world_are(monkeypatch, name):
+    for share in ("LOW_SHARE", "BLURRED", "SHARPENED", "LOCAL", "ONE_SIDED", "GAMMA", "NOISY", "JPEG", "COVERED"):
+        monkeypatch.setattr(augmentation, share, 0)
+    plain = augmentation.augment(FACES[:8], np.random.default_rng(5))
+    monkeypatch.setattr(augmentation, name, 1)
+    changed = augmentation.augment(FACES[:8], np.random.default_rng(5))
+    assert (np.abs(changed[0].astype(int) - plain[0]) > 2).mean() > 0.01
+    assert changed.dtype == np.uint8
+
+
+def test_faces_of_few_pixels_lose_their_detail(monkeypatch):
+    monkeypatch.setattr(augmentation, "LOW_SHARE", 0.5)
+    blurred = augmentation.augment(FACES[:8], np.random.default_rng(5))
+    assert blurred.std() < 0.7 * FACES[:8].std()
+
+
+def test_branches_fold_into_the_network_of_the_course():
+    branched = branches.build_branched()
+    branched.compile("sgd", "categorical_crossentropy")
+    branched.fit(FACES[..., np.newaxis], TARGETS, verbose=0)  # after which no BatchNorm is as it was
+    recipe.refresh_statistics(branched, FACES)
+    folded = branches.fold(branched)
+    assert branched.count_params() > folded.count_params() == 4_478_727
+    answers = [network.predict(FACES[..., np.newaxis], verbose=0) for network in (branched, folded)]
+    assert np.ptp(answers[0], axis=0).max() > 0.01
+    assert np.abs(answers[0] - answers[1]).max() < 1e-4
 
 
 def test_half_of_the_faces_are_as_the_app_crops_them(monkeypatch):

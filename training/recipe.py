@@ -17,15 +17,14 @@ from typing import Any
 import numpy as np
 
 from inference.keras_files import import_keras
-from model import build_model
 from paths import ROOT
+from training.augmentation import augment
+from training.branches import BranchedConv2D, build_branched, fold, set_statistics
 from training.dataset import DatasetError, load_dataset, load_votes
 from training.evaluate import find_and_crop
-from training.export import float32_copy, install_pair, try_pair, write_pair
+from training.export import install_pair, try_pair, write_pair
 from training.metrics import report
-from vision.crop import FACE_SIZE
 from vision.expressions import EMOTIONS
-from vision.opencv import cv2
 
 keras = import_keras()
 PyDataset: Any = keras.utils.PyDataset
@@ -92,32 +91,6 @@ def _expected_labels(votes: np.ndarray, labels: np.ndarray) -> np.ndarray:
         return cross_val_predict(classifier, shares, labels, cv=5, method="predict_proba")
 
 
-def augment(faces: np.ndarray, rng: np.random.Generator, strength: float = 1.0) -> np.ndarray:
-    """Faces (n, 48, 48) uint8, each changed at random in ways that leave its expression as it is: the same shape.
-
-    Half of them are mirrored. All are turned by up to 12°, scaled by up to 15 %, stretched by up to 5 %, and shifted by
-    up to 9 % of their side, as a Haar box may be off; made lighter or darker by up to 25 grey levels, and given up to
-    40 % more contrast or 30 % less. In two of five, a rectangle is painted over, so that the network does not rely on a
-    single feature. strength: 0..1, by which all but the mirroring is weakened.
-    """
-    augmented = np.empty_like(faces)
-    centre = FACE_SIZE / 2 - 0.5
-    for index, face in enumerate(faces):
-        angle, scale, stretch = rng.uniform(-12, 12), rng.uniform(-0.14, 0.14), rng.uniform(-0.05, 0.05)
-        turn: np.ndarray = cv2.getRotationMatrix2D((centre, centre), strength * angle, math.exp(strength * scale))
-        turn[:, 0] *= math.exp(strength * stretch) * rng.choice((-1, 1))
-        turn[:, 2] = centre - turn[:, :2] @ np.full(2, centre)
-        turn[:, 2] += strength * rng.uniform(-0.09, 0.09, 2) * FACE_SIZE
-        moved = cv2.warpAffine(face, turn, face.shape, flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
-        contrast, light = math.exp(strength * rng.uniform(-0.35, 0.35)), strength * rng.uniform(-25, 25)
-        augmented[index] = np.clip((moved - moved.mean()) * contrast + moved.mean() + light, 0, 255)
-        if rng.random() < 0.4 * strength:
-            height, width = rng.integers(6, 18, 2)
-            top, left = rng.integers(0, FACE_SIZE - height), rng.integers(0, FACE_SIZE - width)
-            augmented[index, top : top + height, left : left + width] = rng.integers(256)
-    return augmented
-
-
 class AugmentedBatches(PyDataset):
     """Faces and targets in batches, shuffled and augmented differently in each epoch, and the same in every run."""
 
@@ -156,8 +129,8 @@ class AugmentedBatches(PyDataset):
 def app_crops(images: np.ndarray, folder: str | Path) -> np.ndarray:
     """Faces as the app finds and crops them in a frame, and unchanged where it finds none: (n, 48, 48) uint8.
 
-    Haar's boxes are often larger, smaller or lower than FER2013's pictures. Searching takes six minutes for three
-    thousand faces, so the crops are saved in the folder, and read from there the next time.
+    Haar's boxes are often larger, smaller or lower than FER2013's pictures. Searching takes twenty minutes for all
+    training faces, so the crops are saved in the folder, and read from there the next time.
     """
     saved = Path(folder) / "crops.npy"
     if not saved.exists():
@@ -242,18 +215,19 @@ def train(
         epochs=epochs,
         validation_data=(validation[0][..., np.newaxis], keras.utils.to_categorical(validation[1], len(EMOTIONS))),
         validation_batch_size=BATCH,
+        shuffle=False,  # AugmentedBatches does; Keras' own order would not be the same in a run that continues
         callbacks=[keras.callbacks.CSVLogger(folder / "history.csv", append=True), SaveState(state)],
         verbose=2,
     )
     optimizer.finalize_variable_values(network.trainable_variables)
-    network = float32_copy(network)
+    network = _float32_copy(network)
     refresh_statistics(network, images[:STATISTICS_FACES])
-    return network
+    return fold(network)
 
 
 def _compiled_network(precision: str, steps: int) -> Any:
-    """The untrained network with the recipe's dropout, loss and optimizer. steps: of the whole run."""
-    network = build_model(precision)  # the weights themselves are float32 in any case
+    """The untrained network with branches, and the recipe's dropout, loss and optimizer. steps: of the whole run."""
+    network = build_branched(precision)  # the weights themselves are float32 in any case
     for layer in network.layers:
         if isinstance(layer, keras.layers.Dropout):
             layer.rate = DROPOUT
@@ -271,6 +245,13 @@ def _compiled_network(precision: str, steps: int) -> Any:
     optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
     network.compile(optimizer, loss="categorical_crossentropy", metrics=["accuracy"])
     return network
+
+
+def _float32_copy(network: Any) -> Any:
+    """A copy of a network with branches that computes in float32, to take its statistics exactly."""
+    copy = build_branched()
+    copy.set_weights(network.get_weights())
+    return copy
 
 
 def _keep_rows(history: Path, epochs: int) -> None:
@@ -291,9 +272,9 @@ def refresh_statistics(network: Any, images: np.ndarray) -> None:
     values = images[..., np.newaxis].astype(np.float32)
     for layer in network.layers:
         if isinstance(layer, keras.layers.BatchNormalization):
-            mean, variance = keras.ops.moments(values, axes=list(range(len(values.shape) - 1)))
-            layer.moving_mean.assign(mean)
-            layer.moving_variance.assign(variance)
+            set_statistics(layer, values)
+        if isinstance(layer, BranchedConv2D):
+            layer.refresh_statistics(values)
         values = layer(values, training=False)
 
 
