@@ -30,12 +30,13 @@ def test_command_prints_accuracy_over_all_and_by_expression(data, capsys):
     rows = {row.split()[0]: row.split()[1:] for row in out.splitlines() if row.startswith("  ")}
     assert rows["Happy"] == ["0.667", "1.000", "0.800", "2"]  # precision, recall, F1, faces
     assert rows["Sad"] == ["0.000", "0.000", "0.000", "1"]
-    assert re.search(r"^48 pixels +100.0% +66.7%$", out, re.MULTILINE)
+    for condition in ("48 pixels", "144 pixels, blurred", "144 pixels, dark"):
+        assert re.search(rf"^{condition} +100.0% +66.7%$", out, re.MULTILINE)
     assert re.search(r"found by Haar: 100.0% .* accuracy 66.7% as found and cropped, 66.7% on the same", out)
 
 
 def test_command_prints_more_passes_and_what_most_people_see(data, tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr(evaluate, "CONDITIONS", [(1, 0)])
+    monkeypatch.setattr(evaluate, "CONDITIONS", [evaluate.Condition(48)])
     votes = tmp_path / "votes.csv"
     others = {1: [0, 9, 0, 1], 2: [0, 4, 3, 3], 3: [0, 8, 0, 2]}  # of which neutral, happiness, surprise, sadness
     lines = [f"PublicTest_{number}.png,{','.join(map(str, [*counts, *[0] * 6]))}" for number, counts in others.items()]
@@ -66,7 +67,10 @@ def check_album(out):
 
 def test_a_folder_of_pictures_of_any_size_is_evaluated(album, capsys):
     assert evaluate.main([str(album)]) == 0
-    check_album(capsys.readouterr().out)
+    out = capsys.readouterr().out
+    check_album(out)
+    for change in ("sides of 33%", "tilted 25°", "blurred", "dark"):
+        assert re.search(rf"^{change} +66.7% +50.0%$", out, re.MULTILINE)
 
 
 def test_people_with_folders_for_each_expression_are_evaluated(album, tmp_path_factory, capsys):
@@ -178,7 +182,7 @@ def test_the_same_picture_is_a_near_duplicate_lighter_mirrored_or_stored_again(a
 
 
 def test_accuracy_is_printed_with_and_without_near_duplicates(tmp_path, astronaut, capsys, monkeypatch):
-    monkeypatch.setattr(evaluate, "CONDITIONS", [(1, 0)])
+    monkeypatch.setattr(evaluate, "CONDITIONS", [evaluate.Condition(48)])
     face = cv2.resize(astronaut[67:157, 180:270, 1], (48, 48))
     other = cv2.resize(astronaut[300:390, 100:190, 1], (48, 48))
     for place, picture in {

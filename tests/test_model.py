@@ -4,6 +4,7 @@ import subprocess
 import sys
 import threading
 
+import cv2
 import keras
 import numpy as np
 import pytest
@@ -130,9 +131,19 @@ def test_crop_keeps_the_box_and_its_orientation():
 
 
 def test_crop_takes_what_is_inside_the_frame():
-    grey = np.full((100, 100), 9, np.uint8)
-    assert (crop_face(grey, (-10, -10, 40, 40)) == 9).all()
-    assert (crop_face(grey, (90, 90, 40, 40)) == 9).all()
+    grey = np.full((100, 100), 180, np.uint8)
+    assert (crop_face(grey, (-10, -10, 40, 40)) == 180).all()
+    assert (crop_face(grey, (90, 90, 40, 40)) == 180).all()
+
+
+def test_crops_of_faces_in_poor_light_are_like_those_in_good_light(astronaut):
+    grey, box = cv2.cvtColor(astronaut, cv2.COLOR_BGR2GRAY), (177, 66, 95, 95)
+    good, dark = (crop_face(picture, box).astype(int) for picture in (grey, grey // 4))
+    flat = crop_face(cv2.addWeighted(grey, 0.2, grey, 0, 150), box)
+    assert dark.mean() == pytest.approx(129, abs=8)
+    assert np.abs(dark - good).mean() < 0.3 * np.abs(good // 4 - good).mean()
+    assert flat.std() > 33
+    assert crop_face(np.zeros_like(grey), box).std() == 0
 
 
 @pytest.fixture(scope="module")

@@ -7,6 +7,7 @@ import skimage.data
 
 from paths import ROOT
 from vision.annotate import find_in_picture
+from vision.expressions import EMOTIONS
 from vision.judge import SHOWN, Found, judge
 from vision.opencv import cv2
 from vision.patches import Place, halvings, is_part
@@ -68,6 +69,13 @@ def test_the_one_face_of_a_portrait_is_found(astronaut, degrees):
     portrait = grey_of(turn(astronaut[:300, 80:380], degrees))
     assert search_portrait(halvings(portrait)).place.angle == pytest.approx(degrees, abs=10)
     assert search_portrait(halvings(np.full((300, 300), 128, np.uint8))) is None
+
+
+@pytest.mark.parametrize("light", [0.3, 0.12])
+def test_a_face_in_the_dark_is_found_and_keeps_its_label(astronaut, model, light):
+    dark = (astronaut * light).astype(np.uint8)
+    [face] = find_in_picture(dark, model)
+    assert EMOTIONS[face.label] == "Happy"
 
 
 def test_a_part_of_a_face_is_no_face():

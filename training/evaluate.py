@@ -4,14 +4,15 @@ import argparse
 import math
 import sys
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from model import FacialExpressionModel, ModelError
 from training.dataset import Dataset, DatasetError, load_dataset, load_votes, majority
-from training.evaluate_pictures import Labelled, by_app, by_fer, labelled_pictures, report_pictures
-from training.metrics import accuracy, report
+from training.evaluate_pictures import Labelled, by_app, by_fer, labelled_pictures, report_changed, report_pictures
+from training.metrics import accuracy, condition_table, report
 from vision.crop import FACE_SIZE, crop_face
 from vision.expressions import EMOTIONS
 from vision.look import UPRIGHT_BELOW
@@ -21,14 +22,38 @@ from vision.search import search_portrait
 
 BATCH = 256  # faces
 ENLARGED, BORDER = 3, 24  # how many times a face is enlarged, and the border around it, in pixels before that
-CONDITIONS = [  # how many times a face is enlarged, and by how many degrees the head is tilted
-    *[(side / FACE_SIZE, 0) for side in (36, 48, 72, 144)],
-    *[(ENLARGED, tilt) for tilt in (10, 20, 30)],
-]
 CONDITION_FACES = 1200  # of a split, at most, for the figures under these conditions
 SAME_PICTURE = 0.93  # correlation from which two faces are near duplicates, mostly of one photograph
 CROP = 44  # pixels, the side of each of the five crops of a face: its corners and its middle
+BLURRED, DARK = 0.7, 0.25  # pixels, by which a face of FER2013 is blurred; the share of its light that is left
 SKETCH = 16  # pixels, the side to which faces are shrunk for that comparison
+
+
+@dataclass(frozen=True)
+class Condition:
+    """How faces are shown to the app."""
+
+    side: int = ENLARGED * FACE_SIZE  # pixels in the frame
+    tilt: float = 0  # degrees by which the head is tilted
+    blur: float = 0  # pixels, the standard deviation, before the face is enlarged
+    light: float = 1  # the share of the light that is left
+
+    def __str__(self) -> str:
+        changes = {f"tilted {self.tilt}°": self.tilt, "blurred": self.blur, "dark": self.light < 1}
+        return ", ".join([f"{self.side} pixels", *(name for name, is_so in changes.items() if is_so)])
+
+    def shown(self, images: np.ndarray) -> np.ndarray:
+        """The faces, (n, 48, 48) uint8, blurred and darkened."""
+        blurred = [cv2.GaussianBlur(image, (0, 0), self.blur) for image in images] if self.blur else images
+        return (np.asarray(blurred) * self.light).astype(np.uint8)
+
+
+CONDITIONS = (
+    *(Condition(side) for side in (36, 48, 72, 144)),
+    *(Condition(tilt=tilt) for tilt in (10, 20, 30)),
+    Condition(blur=BLURRED),
+    Condition(light=DARK),
+)
 
 
 def predict_all(model: FacialExpressionModel, images: np.ndarray) -> np.ndarray:
@@ -161,14 +186,13 @@ def report_duplicates(images: np.ndarray, labels: np.ndarray, probabilities: np.
 
 
 def report_conditions(model: FacialExpressionModel, images: np.ndarray, labels: np.ndarray) -> str:
-    """How many faces the app finds in each size and tilt, and how many of those it gets right, as lines of text."""
-    rows = [f"{'face in the frame':<24}{'found':>7}{'accuracy on those':>19}"]
-    for enlarged, tilt in CONDITIONS:
-        found, crops = find_and_crop(images, enlarged, tilt)
-        right = f"{accuracy(predict_all(model, crops), labels[found]):.1%}" if found.any() else "-"
-        condition = f"{enlarged * FACE_SIZE:.0f} pixels" + (f", tilted {tilt}°" if tilt else "")
-        rows.append(f"{condition:<24}{found.mean():>7.1%}{right:>19}")
-    return "\n".join(rows)
+    """How many faces the app finds in each condition, and how many of those it gets right, as lines of text."""
+    rows: list[tuple[str, float, float | None]] = []
+    for condition in CONDITIONS:
+        found, crops = find_and_crop(condition.shown(images), condition.side / FACE_SIZE, condition.tilt)
+        right = accuracy(predict_all(model, crops), labels[found]) if found.any() else None
+        rows.append((str(condition), float(found.mean()), right))
+    return condition_table("face in the frame", rows)
 
 
 def evaluate(dataset: Dataset, split: str, votes: np.ndarray | None = None) -> None:
@@ -196,7 +220,9 @@ def evaluate_pictures(pictures: Sequence[Labelled], fer: str | None) -> None:
 
     fer: the Python of an environment with that package, or None. Raises DatasetError and ModelError.
     """
-    print(report_pictures("this app", pictures, by_app(pictures, FacialExpressionModel())))
+    model = FacialExpressionModel()
+    print(report_pictures("this app", pictures, by_app(pictures, model)))
+    print(report_changed(pictures, model))
     if fer:
         print(report_pictures("the package fer", pictures, by_fer(pictures, fer)))
 

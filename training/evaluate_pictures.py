@@ -2,7 +2,7 @@
 
 import json
 import subprocess
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,9 +10,10 @@ import numpy as np
 
 from model import FacialExpressionModel
 from training.dataset import DatasetError, expression_of, folders_in, is_left_over, is_split
-from training.metrics import accuracy, balanced_accuracy, calibration_error, recalls
+from training.metrics import accuracy, balanced_accuracy, calibration_error, condition_table, recalls
 from vision.annotate import find_in_picture
 from vision.expressions import EMOTIONS
+from vision.opencv import cv2
 from vision.pictures import SUFFIXES
 from vision.source import SourceError, read_picture
 
@@ -29,6 +30,9 @@ for line in sys.stdin:
     found = [[[int(at) for at in face["box"]], {k: float(v) for k, v in face["emotions"].items()}] for face in faces]
     print("found", json.dumps(found), flush=True)
 """
+
+SHRUNK, TILTED, BLURRED, DARK = 1 / 3, 25, 0.01, 0.25  # of its sides; degrees; of its height; of its light
+Change = Callable[[np.ndarray], np.ndarray]
 
 
 @dataclass(frozen=True)
@@ -59,17 +63,19 @@ def labelled_pictures(folder: Path) -> list[Labelled]:
     ]
 
 
-def by_app(pictures: Iterable[Labelled], model: FacialExpressionModel) -> Iterator[np.ndarray | None]:
+def by_app(
+    pictures: Iterable[Labelled], model: FacialExpressionModel, change: Change = np.asarray
+) -> Iterator[np.ndarray | None]:
     """The probabilities (7,) of the largest face that the app classifies in each picture; None where there is none.
 
-    Raises DatasetError.
+    change: what is done to each picture before. Raises DatasetError.
     """
     for each in pictures:
         try:
             image = read_picture(each.path)
         except SourceError as error:
             raise DatasetError(str(error)) from error
-        faces = [face for face in find_in_picture(image, model) if face.probabilities is not None]
+        faces = [face for face in find_in_picture(change(image), model) if face.probabilities is not None]
         yield max(faces, key=lambda face: face.box[2]).probabilities if faces else None
 
 
@@ -93,12 +99,11 @@ def by_fer(pictures: Sequence[Labelled], python: str) -> Iterator[np.ndarray | N
 
 def report_pictures(name: str, pictures: Sequence[Labelled], answers: Iterable[np.ndarray | None]) -> str:
     """The figures of one program as lines of text. answers: see by_app."""
-    pairs = [(each.label, answer) for each, answer in zip(pictures, answers) if answer is not None]
-    if not pairs:
+    labels, probabilities = _of_those_found(pictures, answers)
+    if not len(labels):
         return f"{name}: found none of {len(pictures)}"
-    labels, probabilities = np.array([label for label, _ in pairs]), np.array([answer for _, answer in pairs])
     right = accuracy(probabilities, labels)
-    share = len(pairs) / len(pictures)
+    share = len(labels) / len(pictures)
     shares = zip(EMOTIONS, recalls(probabilities, labels))
     return "\n".join(
         [
@@ -109,3 +114,45 @@ def report_pictures(name: str, pictures: Sequence[Labelled], answers: Iterable[n
             f"calibration error {calibration_error(probabilities, labels):.3f}",
         ]
     )
+
+
+def report_changed(pictures: Sequence[Labelled], model: FacialExpressionModel) -> str:
+    """How the app does on the pictures when they are smaller, tilted, blurred and darker, as lines of text."""
+    rows: list[tuple[str, float, float | None]] = []
+    changes: dict[str, Change] = {
+        f"sides of {SHRUNK:.0%}": _shrunk,
+        f"tilted {TILTED}°": _tilted,
+        "blurred": _blurred,
+        "dark": _dark,
+    }
+    for name, change in changes.items():
+        labels, probabilities = _of_those_found(pictures, by_app(pictures, model, change))
+        right = accuracy(probabilities, labels) if len(labels) else None
+        rows.append((name, len(labels) / len(pictures), right))
+    return condition_table("pictures", rows)
+
+
+def _of_those_found(
+    pictures: Sequence[Labelled], answers: Iterable[np.ndarray | None]
+) -> tuple[np.ndarray, np.ndarray]:
+    """The labels (n,) and the answers (n, 7) of the pictures that have one. answers: see by_app."""
+    pairs = [(each.label, answer) for each, answer in zip(pictures, answers) if answer is not None]
+    return np.array([label for label, _ in pairs]), np.array([answer for _, answer in pairs])
+
+
+def _shrunk(image: np.ndarray) -> np.ndarray:
+    return cv2.resize(image, None, fx=SHRUNK, fy=SHRUNK, interpolation=cv2.INTER_AREA)
+
+
+def _tilted(image: np.ndarray) -> np.ndarray:
+    height, width = image.shape[:2]
+    turn = cv2.getRotationMatrix2D((width / 2, height / 2), -TILTED, 1)
+    return cv2.warpAffine(image, turn, (width, height), flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
+
+
+def _blurred(image: np.ndarray) -> np.ndarray:
+    return cv2.GaussianBlur(image, (0, 0), BLURRED * len(image))
+
+
+def _dark(image: np.ndarray) -> np.ndarray:
+    return (image * DARK).astype(np.uint8)

@@ -1,5 +1,7 @@
 """The figures by which the network is judged: accuracy, recalls, and how far its confidence can be trusted."""
 
+from collections.abc import Iterable
+
 import numpy as np
 
 from vision.expressions import EMOTIONS
@@ -83,5 +85,18 @@ def report(probabilities: np.ndarray, labels: np.ndarray) -> str:
             f"balanced accuracy {balanced_accuracy(probabilities, labels):.1%}",
             f"calibration error {calibration_error(probabilities, labels):.3f}",
             *rows,
+        ]
+    )
+
+
+def condition_table(heading: str, rows: Iterable[tuple[str, float, float | None]]) -> str:
+    """A table as text: for each condition, the share of faces that are found and the accuracy on those, 0..1."""
+    return "\n".join(
+        [
+            f"{heading:<24}{'found':>7}{'accuracy on those':>19}",
+            *(
+                f"{condition:<24}{found:>7.1%}{'-' if right is None else f'{right:.1%}':>19}"
+                for condition, found, right in rows
+            ),
         ]
     )

@@ -9,14 +9,17 @@ from vision.opencv import cv2
 from vision.patches import Place, upright
 
 FACE_SIZE = 48  # pixels, the side of a FER2013 picture
+# Grey levels: the mean of FER2013's faces, and a standard deviation below which the light is flat, as it is for one in
+# thirteen of them.
+LIGHT, CONTRAST = 129, 35
 
 
 def crop_face(grey: np.ndarray, box: Sequence[int] | np.ndarray, angle: float = 0.0) -> np.ndarray:
     """The network's view of one face: the box cut out of a grey frame, turned upright and resized.
 
     grey: (height, width) uint8. box: x, y, width, height in pixels; what lies outside the frame is left out. angle:
-    degrees clockwise by which the face is tilted; beyond the frame, its edge goes on. Returns (48, 48) uint8. A Haar
-    box has FER2013's own framing, so there is no margin.
+    degrees clockwise by which the face is tilted; beyond the frame, its edge goes on. Returns (48, 48) uint8, in good
+    light. A Haar box has FER2013's own framing, so there is no margin.
     """
     x, y, width, height = (int(value) for value in box)
     if angle:
@@ -30,7 +33,24 @@ def crop_face(grey: np.ndarray, box: Sequence[int] | np.ndarray, angle: float = 
         face = cv2.resize(face, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
     # Averaging over the area keeps a large face from aliasing; it cannot enlarge.
     interpolation = cv2.INTER_AREA if min(face.shape) > FACE_SIZE else cv2.INTER_CUBIC
-    return cv2.resize(face, (FACE_SIZE, FACE_SIZE), interpolation=interpolation)
+    return in_good_light(cv2.resize(face, (FACE_SIZE, FACE_SIZE), interpolation=interpolation))
+
+
+def in_good_light(face: np.ndarray) -> np.ndarray:
+    """A face, (height, width) uint8, lightened if it is darker than LIGHT, and given contrast if it has little.
+
+    Most faces before cameras are darker than those of FER2013 that the network knows.
+    """
+    values: np.ndarray = np.arange(256) / 255
+    mean = max(float(face.mean()), 1.0)
+    if mean < LIGHT:
+        lighter = 255 * values ** (np.log(LIGHT / 255) / np.log(mean / 255))
+        face = cv2.LUT(face, lighter.astype(np.uint8))
+    mean, deviation = float(face.mean()), max(float(face.std()), 4.0)  # noise is not made into a face
+    if deviation < CONTRAST:
+        levels = (255 * values - mean) * (CONTRAST / deviation) + mean
+        face = cv2.LUT(face, np.clip(levels, 0, 255).astype(np.uint8))
+    return face
 
 
 def crop_faces(grey: np.ndarray, faces: Iterable[Face]) -> np.ndarray:
