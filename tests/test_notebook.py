@@ -2,6 +2,7 @@
 
 import csv
 import re
+import shutil
 from pathlib import Path
 
 import nbformat
@@ -109,11 +110,14 @@ def stamp(paths):
     return [(path.stat().st_mtime_ns, path.read_bytes()) if path.exists() else None for path in paths]
 
 
-def test_quick_run_exports_elsewhere(tmp_path, monkeypatch):
+def test_quick_run_exports_elsewhere(tmp_path, monkeypatch, picture):
     write_csv(tmp_path / "fer2013.csv")
     write_votes(tmp_path / "votes.csv")
     monkeypatch.setenv("FER_DATA", str(tmp_path / "fer2013.csv"))
     monkeypatch.setenv("FER_VOTES", str(tmp_path / "votes.csv"))
+    monkeypatch.setenv("FER_PICTURES", str(tmp_path / "pictures"))
+    (tmp_path / "pictures" / "Happy").mkdir(parents=True)
+    shutil.copy(picture, tmp_path / "pictures" / "Happy")
     monkeypatch.setenv("FER_QUICK", "1")
     for variable in ("TMPDIR", "TEMP", "TMP"):
         monkeypatch.setenv(variable, str(tmp_path))
@@ -122,9 +126,10 @@ def test_quick_run_exports_elsewhere(tmp_path, monkeypatch):
     outputs, printed = run_notebook(read_notebook(), ROOT)
 
     assert stamp([ROOT / name for name in PAIR]) == before
-    assert count_figures(outputs) == 14
+    assert count_figures(outputs) == 16
     assert "105 faces, with votes" in printed
     assert "35 faces to learn from, 35 to validate on (PublicTest)" in printed
+    assert "1 of 1 found; accuracy 100.0%" in printed
     folder = Path(re.search(r"model_weights\.h5 are in (.+); those of the app are as they were", printed)[1])
     assert tmp_path in folder.parents
     # The notebook's figures are those that anyone gets who loads the pairs, and the better pair is taken.
@@ -150,7 +155,7 @@ def test_full_run_replaces_the_pair(tmp_path, monkeypatch, copy_program):
 
     Epochs are fewer too, and cells that only show single faces are left out: the quick run has them.
     """
-    for variable in ("FER_DATA", "FER_QUICK", "FER_VOTES"):
+    for variable in ("FER_DATA", "FER_PICTURES", "FER_QUICK", "FER_VOTES"):
         monkeypatch.delenv(variable, raising=False)
     monkeypatch.setenv("FER_EPOCHS", "1")
     copy_program(tmp_path)
@@ -168,6 +173,7 @@ def test_full_run_replaces_the_pair(tmp_path, monkeypatch, copy_program):
 
     assert "31 faces to learn from, 4 to validate on (a tenth of Training)" in printed
     assert "The app's model.json and model_weights.h5 are now those of the " in printed
+    assert "No faces: PICTURES names a folder" in printed
     assert try_pair(tmp_path, np.zeros((1, 48, 48), np.uint8)).shape == (1, len(EMOTIONS))
     course, better = sorted((tmp_path / "checkpoints").iterdir())
     assert better.name == "recipe-nine-tenths"  # no run that learned from all the faces is continued

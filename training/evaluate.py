@@ -11,7 +11,7 @@ import numpy as np
 
 from model import FacialExpressionModel, ModelError
 from training.dataset import Dataset, DatasetError, load_dataset, load_votes, majority
-from training.evaluate_pictures import Labelled, by_app, by_fer, labelled_pictures, report_changed, report_pictures
+from training.evaluate_pictures import Labelled, by_app, by_fer, changed_rows, labelled_pictures, report_pictures
 from training.metrics import accuracy, condition_table, report
 from vision.crop import FACE_SIZE, crop_face
 from vision.expressions import EMOTIONS
@@ -185,14 +185,19 @@ def report_duplicates(images: np.ndarray, labels: np.ndarray, probabilities: np.
     )
 
 
-def report_conditions(model: FacialExpressionModel, images: np.ndarray, labels: np.ndarray) -> str:
-    """How many faces the app finds in each condition, and how many of those it gets right, as lines of text."""
+def condition_rows(
+    model: FacialExpressionModel, images: np.ndarray, labels: np.ndarray
+) -> list[tuple[str, float, float | None]]:
+    """The share of faces that the app finds in each condition, and its accuracy on those; see condition_table.
+
+    images: (n, 48, 48) uint8. labels: (n,), indices into EMOTIONS.
+    """
     rows: list[tuple[str, float, float | None]] = []
     for condition in CONDITIONS:
         found, crops = find_and_crop(condition.shown(images), condition.side / FACE_SIZE, condition.tilt)
         right = accuracy(predict_all(model, crops), labels[found]) if found.any() else None
         rows.append((str(condition), float(found.mean()), right))
-    return condition_table("face in the frame", rows)
+    return rows
 
 
 def evaluate(dataset: Dataset, split: str, votes: np.ndarray | None = None) -> None:
@@ -212,7 +217,7 @@ def evaluate(dataset: Dataset, split: str, votes: np.ndarray | None = None) -> N
     print(report_pipeline(model, images, labels, probabilities))
     # Folders have all faces of an expression together, so that the first 1200 would not do.
     spread = slice(None, None, math.ceil(len(images) / CONDITION_FACES))
-    print(report_conditions(model, images[spread], labels[spread]))
+    print(condition_table("face in the frame", condition_rows(model, images[spread], labels[spread])))
 
 
 def evaluate_pictures(pictures: Sequence[Labelled], fer: str | None) -> None:
@@ -222,7 +227,7 @@ def evaluate_pictures(pictures: Sequence[Labelled], fer: str | None) -> None:
     """
     model = FacialExpressionModel()
     print(report_pictures("this app", pictures, by_app(pictures, model)))
-    print(report_changed(pictures, model))
+    print(condition_table("pictures", changed_rows(pictures, model)))
     if fer:
         print(report_pictures("the package fer", pictures, by_fer(pictures, fer)))
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from model import FacialExpressionModel
 from training.dataset import DatasetError, expression_of, folders_in, is_left_over, is_split
-from training.metrics import accuracy, balanced_accuracy, calibration_error, condition_table, recalls
+from training.metrics import accuracy, balanced_accuracy, calibration_error, recalls
 from vision.annotate import find_in_picture
 from vision.expressions import EMOTIONS
 from vision.opencv import cv2
@@ -99,7 +99,7 @@ def by_fer(pictures: Sequence[Labelled], python: str) -> Iterator[np.ndarray | N
 
 def report_pictures(name: str, pictures: Sequence[Labelled], answers: Iterable[np.ndarray | None]) -> str:
     """The figures of one program as lines of text. answers: see by_app."""
-    labels, probabilities = _of_those_found(pictures, answers)
+    labels, probabilities = of_those_found(pictures, answers)
     if not len(labels):
         return f"{name}: found none of {len(pictures)}"
     right = accuracy(probabilities, labels)
@@ -116,8 +116,8 @@ def report_pictures(name: str, pictures: Sequence[Labelled], answers: Iterable[n
     )
 
 
-def report_changed(pictures: Sequence[Labelled], model: FacialExpressionModel) -> str:
-    """How the app does on the pictures when they are smaller, tilted, blurred and darker, as lines of text."""
+def changed_rows(pictures: Sequence[Labelled], model: FacialExpressionModel) -> list[tuple[str, float, float | None]]:
+    """How the app does on the pictures when they are smaller, tilted, blurred and darker; see condition_table."""
     rows: list[tuple[str, float, float | None]] = []
     changes: dict[str, Change] = {
         f"sides of {SHRUNK:.0%}": _shrunk,
@@ -126,15 +126,13 @@ def report_changed(pictures: Sequence[Labelled], model: FacialExpressionModel) -
         "dark": _dark,
     }
     for name, change in changes.items():
-        labels, probabilities = _of_those_found(pictures, by_app(pictures, model, change))
+        labels, probabilities = of_those_found(pictures, by_app(pictures, model, change))
         right = accuracy(probabilities, labels) if len(labels) else None
         rows.append((name, len(labels) / len(pictures), right))
-    return condition_table("pictures", rows)
+    return rows
 
 
-def _of_those_found(
-    pictures: Sequence[Labelled], answers: Iterable[np.ndarray | None]
-) -> tuple[np.ndarray, np.ndarray]:
+def of_those_found(pictures: Sequence[Labelled], answers: Iterable[np.ndarray | None]) -> tuple[np.ndarray, np.ndarray]:
     """The labels (n,) and the answers (n, 7) of the pictures that have one. answers: see by_app."""
     pairs = [(each.label, answer) for each, answer in zip(pictures, answers) if answer is not None]
     return np.array([label for label, _ in pairs]), np.array([answer for _, answer in pairs])
