@@ -185,7 +185,7 @@ def test_columns_as_other_programs_write_them(tmp_path, columns):
 @pytest.mark.parametrize(("separator", "encoding"), [(";", "utf-8"), ("\t", "utf-8"), ("\t", "utf-16")])
 def test_a_csv_as_a_spreadsheet_saves_it(tmp_path, separator, encoding):
     lines = [("", "emotion", "pixels", "Usage"), *((0, f"{e}.0", pixels(p), f"{u.lower()} ") for e, u, p in ROWS)]
-    text = "".join(separator.join(map(str, line)) + "\n" for line in [*lines, ("", "", "", "")])
+    text = "".join(separator.join(map(str, line)) + "\n" for line in [("", "", "", ""), *lines, ("", "", "", "")])
     (tmp_path / "fer2013.csv").write_text(text, encoding=encoding)
     check_rows(load_dataset(tmp_path), [usage for _, usage, _ in ROWS])
 

@@ -100,14 +100,15 @@ def _read_csv(path: Path) -> Dataset:
     images, labels, splits = [], [], []
     try:
         with open(path, newline="", encoding=_encoding_of(path)) as file:
-            header = file.readline()
+            filled = (each for each in enumerate(file) if each[1].strip(f" \r\n{SEPARATORS}"))
+            above, header = next(filled, (0, ""))  # a spreadsheet may leave lines above it empty
             separator = max(SEPARATORS, key=header.count)
             columns = _columns(next(csv.reader([header], delimiter=separator), []), path)
             rows = csv.DictReader(file, columns, delimiter=separator, skipinitialspace=True)
             for row in rows:
                 if not any((row[column] or "").strip() for column in columns):
                     continue
-                line = rows.line_num + 1
+                line = above + rows.line_num + 1
                 images.append(_parse_pixels(row["pixels"], path, line))
                 labels.append(labels_by_code[_parse_code(row["emotion"], path, line)])
                 splits.append(_parse_usage(row.get("usage", "Training"), path, line))
