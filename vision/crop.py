@@ -12,6 +12,8 @@ FACE_SIZE = 48  # pixels, the side of a FER2013 picture
 # Grey levels: the mean of FER2013's faces, and a standard deviation below which the light is flat, as it is for one in
 # thirteen of them.
 LIGHT, CONTRAST = 129, 35
+NOISE = 4  # grey levels, a standard deviation that is not raised: it is no face
+LEVELS = np.arange(256) / 255
 
 
 def crop_face(grey: np.ndarray, box: Sequence[int] | np.ndarray, angle: float = 0.0) -> np.ndarray:
@@ -41,16 +43,21 @@ def in_good_light(face: np.ndarray) -> np.ndarray:
 
     Most faces before cameras are darker than those of FER2013 that the network knows.
     """
-    values: np.ndarray = np.arange(256) / 255
-    mean = max(float(face.mean()), 1.0)
+    mean, deviation = _light_of(face)
     if mean < LIGHT:
-        lighter = 255 * values ** (np.log(LIGHT / 255) / np.log(mean / 255))
+        lighter = 255 * LEVELS ** (np.log(LIGHT / 255) / np.log(max(mean, 1) / 255))
         face = cv2.LUT(face, lighter.astype(np.uint8))
-    mean, deviation = float(face.mean()), max(float(face.std()), 4.0)  # noise is not made into a face
+        mean, deviation = _light_of(face)
     if deviation < CONTRAST:
-        levels = (255 * values - mean) * (CONTRAST / deviation) + mean
-        face = cv2.LUT(face, np.clip(levels, 0, 255).astype(np.uint8))
+        clearer = (255 * LEVELS - mean) * (CONTRAST / max(deviation, NOISE)) + mean
+        face = cv2.LUT(face, np.clip(clearer, 0, 255).astype(np.uint8))
     return face
+
+
+def _light_of(face: np.ndarray) -> tuple[float, float]:
+    """The mean and the standard deviation of a face's grey levels."""
+    mean, deviation = cv2.meanStdDev(face)
+    return float(mean[0, 0]), float(deviation[0, 0])
 
 
 def crop_faces(grey: np.ndarray, faces: Iterable[Face]) -> np.ndarray:

@@ -18,8 +18,8 @@ LONGEST = 32_766  # pixels, the sides of the largest picture that OpenCV turns
 SAME_FACE = 0.3  # overlap (IoU) from which on two boxes are of one face
 UNCHANGED = 2  # grey levels, on average: where a patch has changed by less, the face has not moved
 
-# A frame is dark if this percentile of its grey levels is below that one. It is lightened by so many times, at most.
-BRIGHTEST, DARK, MOST_LIGHTER = 99, 85, 8
+# A frame is dark if so small a share of it has that grey level or more. It is lightened by so many times, at most.
+BRIGHTEST, DARK, MOST_LIGHTER = 0.01, 85, 8
 
 Box = tuple[int, int, int, int]  # x, y, width, height in pixels
 
@@ -85,9 +85,9 @@ def halvings(grey: np.ndarray) -> list[np.ndarray]:
     sizes = [grey]
     while min(sizes[-1].shape) >= 2 * FACE_IN_PATCH:
         sizes.append(cv2.resize(sizes[-1], None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA))
-    brightest = max(float(np.percentile(sizes[-1], BRIGHTEST)), 1.0)
-    if brightest >= DARK:
+    if np.count_nonzero(sizes[-1] >= DARK) >= BRIGHTEST * sizes[-1].size:
         return sizes
+    brightest = max(float(np.quantile(sizes[-1], 1 - BRIGHTEST)), 1.0)
     lighter = min(2 ** int(np.log2(255 / brightest)), MOST_LIGHTER)  # in doublings, so that it is steady
     return [cv2.convertScaleAbs(size, alpha=lighter) for size in sizes]
 
