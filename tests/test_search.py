@@ -11,7 +11,7 @@ from vision.expressions import EMOTIONS
 from vision.judge import SHOWN, Found, judge
 from vision.opencv import cv2
 from vision.patches import Place, halvings, is_part
-from vision.search import FaceDetector, FrameSearch, View, search_portrait, search_still
+from vision.search import LEANING, PROFILES, TILTED, FaceDetector, FrameSearch, View, search_portrait, search_still
 
 SMALLEST = 24
 
@@ -144,6 +144,18 @@ def test_a_new_scene_is_searched_in_every_way_at_once(astronaut):
     upside_down = halvings(np.ascontiguousarray(grey_of(astronaut)[::-1]))
     assert not [each for each in search.search(upside_down) if each.score >= SHOWN]
     assert [each for each in search.search(halvings(tilted)) if each.score >= SHOWN]
+
+
+def test_parts_of_a_video_are_searched_in_every_view_between_them(astronaut, monkeypatch):
+    frame, seen = halvings(grey_of(astronaut)), []
+    detect = FaceDetector.detect
+    monkeypatch.setattr(FaceDetector, "detect", lambda *given: seen.extend(given[3]) or detect(*given))
+    for part in range(60):  # of three seconds each
+        search = FrameSearch(3.0 * part)
+        for _ in range(4):
+            search.search(frame, [Place(225, 113, 95)])
+    assert set(seen) == {View(), *TILTED, *PROFILES, *LEANING}
+    assert len([view for view in seen if view != View()]) < 0.4 * len(seen)
 
 
 def test_tilted_faces_all_along_a_panorama_are_found(astronaut):

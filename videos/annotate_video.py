@@ -51,7 +51,8 @@ def annotate_video(
     threads of their own; with or without, and however fast the machine is, the same video gives the same result. What
     `frames` raises is raised after the frames that came before it; without threads at once.
     """
-    follower, frame_search = FaceFollower(), FrameSearch()
+    follower = FaceFollower()
+    frame_search: FrameSearch | None = None
     with ExitStack() as stack:
         if threads:
             submit: Callable[..., Future] = stack.enter_context(ThreadPoolExecutor(1)).submit
@@ -64,6 +65,7 @@ def annotate_video(
         small = False  # whether there were any
         for stretch in itertools.chain(_stretches(ready), [None]):
             if stretch:
+                frame_search = frame_search or FrameSearch(stretch[0].moment)
                 sizes, unsearched = stretch[-1].sizes, unsearched + len(stretch)
                 smallest = SMALLEST_FACE if small or unsearched >= SMALL_FACE_PAUSE else SMALL_FACE
                 unsearched = 0 if smallest == SMALLEST_FACE else unsearched

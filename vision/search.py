@@ -30,7 +30,9 @@ LARGEST_IN_TILE = 120  # pixels, the side of a face
 SPARSE_BELOW, SPARSE_NEIGHBOURS = 2 * CASCADE_WINDOW, 2
 SHOWN_IN_LARGE = 0.85  # score from which on such small finds count: a large picture has many more places to err in
 TURNED_EVERY = 6  # searches, where there are faces
+SEARCHES_A_SECOND = 1.25  # of a saved video in which little changes
 SMALLEST_TURNED = 0.09  # the same for faces that are tilted or turned away, in a frame of half the size if it is large
+SMALLEST_AMONG_OTHERS = 0.12  # the same where there are faces; the smallest sizes take most of the time
 SMALLEST_PORTRAIT = 0.2  # the same for the tilted face of a picture that shows one person
 
 
@@ -46,7 +48,7 @@ UPRIGHT = View()
 TILTED = (View(25), View(-25), View(50), View(-50))
 PROFILES = (View(side="left"), View(side="right"))
 LEANING = (View(15, "left"), View(-15, "left"), View(15, "right"), View(-15, "right"))
-IN_TURN = (PROFILES, TILTED[:2], (UPRIGHT,), LEANING, PROFILES, TILTED[:2], TILTED[2:])
+IN_TURN = (PROFILES, TILTED[:2], (UPRIGHT,), LEANING[:2], PROFILES, TILTED[:2], TILTED[2:], LEANING[2:])
 
 
 @dataclass(frozen=True, eq=False)
@@ -198,10 +200,13 @@ def _is_among(place: Place, boxes: np.ndarray) -> bool:
 class FrameSearch:
     """Searches one frame after another: for upright faces, and in turn for tilted ones and those turned away."""
 
-    def __init__(self) -> None:
+    def __init__(self, began: float = 0.0) -> None:
+        """began: the moment of the first frame in seconds, so that parts of a video begin with different views."""
         self._detector, self._finer = FaceDetector(), FaceDetector(FINER_SCALE_FACTOR)
-        self._views = itertools.cycle(IN_TURN)
-        self._searches = itertools.count()
+        before = int(began * SEARCHES_A_SECOND)
+        self._searches, self._views = itertools.count(before), itertools.cycle(IN_TURN)
+        for _ in range(before // TURNED_EVERY % len(IN_TURN)):
+            next(self._views)
         self._sketch: np.ndarray | None = None  # of the frame that was searched last
 
     def search(
@@ -220,12 +225,13 @@ class FrameSearch:
         views = self._views_for(sizes, bool(known) or any(each.score >= SHOWN for each in found), is_rare)
         if not views:
             return found
-        half = 1 if SMALLEST_TURNED * height >= 2 * CASCADE_WINDOW else 0
-        scale = 2.0**half
         there = [*known, *(each.place for each in found if each.score >= SHOWN)]
+        smallest_turned = (SMALLEST_AMONG_OTHERS if there else SMALLEST_TURNED) * height
+        half = 1 if smallest_turned >= 2 * CASCADE_WINDOW else 0
+        scale = 2.0**half
         there = [place.scaled(1 / scale) for place in there]
-        smallest_there = round(SMALLEST_TURNED * height / scale)
-        turned = (self._detector if there else self._finer).detect(sizes[half:], smallest_there, views, there)
+        detector = self._detector if there else self._finer
+        turned = detector.detect(sizes[half:], round(smallest_turned / scale), views, there)
         return found + [replace(each, place=each.place.scaled(scale)) for each in turned]
 
     def search_upright(self, sizes: list[np.ndarray]) -> list[Found]:
