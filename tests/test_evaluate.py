@@ -54,7 +54,7 @@ def album(tmp_path, astronaut):
     for name, picture in {"Happy/a.png": astronaut, "sad/b.jpg": astronaut[:300], "Happy/._c.png": empty}.items():
         (tmp_path / name).parent.mkdir(exist_ok=True)
         cv2.imwrite(str(tmp_path / name), picture)
-    cv2.imwrite(str(tmp_path / "sad" / "d.png"), empty)
+    cv2.imwrite(str(tmp_path / "sad" / "d.png"), empty[:1, :1])
     return tmp_path
 
 

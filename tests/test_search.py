@@ -148,14 +148,23 @@ def test_a_new_scene_is_searched_in_every_way_at_once(astronaut):
 
 def test_parts_of_a_video_are_searched_in_every_view_between_them(astronaut, monkeypatch):
     frame, seen = halvings(grey_of(astronaut)), []
-    detect = FaceDetector.detect
-    monkeypatch.setattr(FaceDetector, "detect", lambda *given: seen.extend(given[3]) or detect(*given))
+    monkeypatch.setattr(FaceDetector, "detect", lambda self, sizes, smallest, views, known: seen.extend(views) or [])
     for part in range(60):  # of three seconds each
         search = FrameSearch(3.0 * part)
         for _ in range(4):
             search.search(frame, [Place(225, 113, 95)])
     assert set(seen) == {View(), *TILTED, *PROFILES, *LEANING}
     assert len([view for view in seen if view != View()]) < 0.4 * len(seen)
+
+
+def test_a_tilted_face_among_others_is_found_in_a_portrait(astronaut):
+    portrait = np.full((768, 432), 128, np.uint8)
+    head = cv2.resize(grey_of(turn(astronaut[:300, 80:380], 40)), (200, 200), interpolation=cv2.INTER_AREA)
+    portrait[540:740, 100:300] = head
+    search, sizes, other = FrameSearch(), halvings(portrait), Place(100, 100, 60)
+    found = [each for _ in range(60) for each in search.search(sizes, [other]) if each.score >= SHOWN]
+    assert found
+    assert all(each.place.angle == pytest.approx(40, abs=15) for each in found)
 
 
 def test_tilted_faces_all_along_a_panorama_are_found(astronaut):

@@ -12,7 +12,7 @@ import numpy as np
 from model import FacialExpressionModel, ModelError
 from training.dataset import Dataset, DatasetError, load_dataset, load_votes, majority
 from training.evaluate_pictures import Labelled, by_app, by_fer, changed_rows, labelled_pictures, report_pictures
-from training.metrics import accuracy, condition_table, report
+from training.metrics import ConditionRow, accuracy, condition_table, report
 from vision.crop import FACE_SIZE, crop_face
 from vision.expressions import EMOTIONS
 from vision.look import UPRIGHT_BELOW
@@ -185,14 +185,12 @@ def report_duplicates(images: np.ndarray, labels: np.ndarray, probabilities: np.
     )
 
 
-def condition_rows(
-    model: FacialExpressionModel, images: np.ndarray, labels: np.ndarray
-) -> list[tuple[str, float, float | None]]:
-    """The share of faces that the app finds in each condition, and its accuracy on those; see condition_table.
+def condition_rows(model: FacialExpressionModel, images: np.ndarray, labels: np.ndarray) -> list[ConditionRow]:
+    """The share of faces that the app finds in each condition, and its accuracy on those.
 
     images: (n, 48, 48) uint8. labels: (n,), indices into EMOTIONS.
     """
-    rows: list[tuple[str, float, float | None]] = []
+    rows: list[ConditionRow] = []
     for condition in CONDITIONS:
         found, crops = find_and_crop(condition.shown(images), condition.side / FACE_SIZE, condition.tilt)
         right = accuracy(predict_all(model, crops), labels[found]) if found.any() else None

@@ -10,7 +10,7 @@ import numpy as np
 
 from model import FacialExpressionModel
 from training.dataset import DatasetError, expression_of, folders_in, is_left_over, is_split
-from training.metrics import accuracy, balanced_accuracy, calibration_error, recalls
+from training.metrics import ConditionRow, accuracy, balanced_accuracy, calibration_error, recalls
 from vision.annotate import find_in_picture
 from vision.expressions import EMOTIONS
 from vision.opencv import cv2
@@ -116,9 +116,9 @@ def report_pictures(name: str, pictures: Sequence[Labelled], answers: Iterable[n
     )
 
 
-def changed_rows(pictures: Sequence[Labelled], model: FacialExpressionModel) -> list[tuple[str, float, float | None]]:
-    """How the app does on the pictures when they are smaller, tilted, blurred and darker; see condition_table."""
-    rows: list[tuple[str, float, float | None]] = []
+def changed_rows(pictures: Sequence[Labelled], model: FacialExpressionModel) -> list[ConditionRow]:
+    """How the app does on the pictures when they are smaller, tilted, blurred and darker."""
+    rows: list[ConditionRow] = []
     changes: dict[str, Change] = {
         f"sides of {SHRUNK:.0%}": _shrunk,
         f"tilted {TILTED}°": _tilted,
@@ -139,7 +139,8 @@ def of_those_found(pictures: Sequence[Labelled], answers: Iterable[np.ndarray | 
 
 
 def _shrunk(image: np.ndarray) -> np.ndarray:
-    return cv2.resize(image, None, fx=SHRUNK, fy=SHRUNK, interpolation=cv2.INTER_AREA)
+    height, width = (max(1, round(SHRUNK * side)) for side in image.shape[:2])
+    return cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA)
 
 
 def _tilted(image: np.ndarray) -> np.ndarray:

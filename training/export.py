@@ -4,6 +4,7 @@ import logging
 import os
 import shutil
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +19,9 @@ BATCH = 256  # faces
 PAIR = (MODEL_WEIGHTS.name, MODEL_JSON.name)
 
 
-def float32_copy(network: Any) -> Any:
-    """A copy of a network of build_model's layers, of any precision, that computes in float32."""
-    copy = build_model()
+def float32_copy(network: Any, build: Callable[[], Any] = build_model) -> Any:
+    """A copy of a network that computes in float32. build: makes a network of the same layers, such as build_model."""
+    copy = build()
     copy.set_weights(network.get_weights())
     return copy
 

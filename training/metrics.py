@@ -12,6 +12,7 @@ except ImportError as error:
     raise SystemExit("scikit-learn, which this needs, is not installed: run `pipenv sync --dev`.") from error
 
 CALIBRATION_BINS = 15
+ConditionRow = tuple[str, float, float | None]  # a condition, the share that is found, and the accuracy on those, 0..1
 
 
 def accuracy(probabilities: np.ndarray, labels: np.ndarray) -> float:
@@ -89,8 +90,8 @@ def report(probabilities: np.ndarray, labels: np.ndarray) -> str:
     )
 
 
-def condition_table(heading: str, rows: Iterable[tuple[str, float, float | None]]) -> str:
-    """A table as text: for each condition, the share of faces that are found and the accuracy on those, 0..1."""
+def condition_table(heading: str, rows: Iterable[ConditionRow]) -> str:
+    """The rows as a table in text. heading: of the column of conditions."""
     return "\n".join(
         [
             f"{heading:<24}{'found':>7}{'accuracy on those':>19}",

@@ -22,7 +22,7 @@ from training.augmentation import augment
 from training.branches import BranchedConv2D, build_branched, fold, set_statistics
 from training.dataset import DatasetError, load_dataset, load_votes
 from training.evaluate import find_and_crop
-from training.export import install_pair, try_pair, write_pair
+from training.export import float32_copy, install_pair, try_pair, write_pair
 from training.metrics import report
 from vision.expressions import EMOTIONS
 
@@ -220,7 +220,7 @@ def train(
         verbose=2,
     )
     optimizer.finalize_variable_values(network.trainable_variables)
-    network = _float32_copy(network)
+    network = float32_copy(network, build_branched)  # to take its statistics exactly
     refresh_statistics(network, images[:STATISTICS_FACES])
     return fold(network)
 
@@ -245,13 +245,6 @@ def _compiled_network(precision: str, steps: int) -> Any:
     optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
     network.compile(optimizer, loss="categorical_crossentropy", metrics=["accuracy"])
     return network
-
-
-def _float32_copy(network: Any) -> Any:
-    """A copy of a network with branches that computes in float32, to take its statistics exactly."""
-    copy = build_branched()
-    copy.set_weights(network.get_weights())
-    return copy
 
 
 def _keep_rows(history: Path, epochs: int) -> None:

@@ -9,10 +9,10 @@ from vision.opencv import cv2
 from vision.patches import Place, upright
 
 FACE_SIZE = 48  # pixels, the side of a FER2013 picture
-# Grey levels: the mean of FER2013's faces, and a standard deviation below which the light is flat, as it is for one in
-# thirteen of them.
-LIGHT, CONTRAST = 129, 35
-NOISE = 4  # grey levels, a standard deviation that is not raised: it is no face
+LIGHT = 129  # grey levels, the mean of FER2013's faces
+# Standard deviations of grey levels. A face below the first lacks contrast, like one in thirteen of FER2013's; below
+# the second it is mostly noise, which is not to be made as strong as a face.
+CONTRAST, NOISE = 35, 4
 LEVELS = np.arange(256) / 255
 
 
@@ -39,9 +39,9 @@ def crop_face(grey: np.ndarray, box: Sequence[int] | np.ndarray, angle: float = 
 
 
 def in_good_light(face: np.ndarray) -> np.ndarray:
-    """A face, (height, width) uint8, lightened if it is darker than LIGHT, and given contrast if it has little.
+    """A face, (height, width) uint8, made lighter if it is darker than LIGHT, and given contrast if it has little.
 
-    Most faces before cameras are darker than those of FER2013 that the network knows.
+    The network learned from FER2013's faces, and faces in other pictures are often darker.
     """
     mean, deviation = _light_of(face)
     if mean < LIGHT:

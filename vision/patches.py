@@ -17,8 +17,7 @@ CUT_CORRELATION, CUT_DIFFERENCE = 0.5, 15
 LONGEST = 32_766  # pixels, the sides of the largest picture that OpenCV turns
 SAME_FACE = 0.3  # overlap (IoU) from which on two boxes are of one face
 UNCHANGED = 2  # grey levels, on average: where a patch has changed by less, the face has not moved
-
-# A frame is dark if so small a share of it has that grey level or more. It is lightened by so many times, at most.
+# A frame is dark if less than this share of its pixels reaches this grey level. It is made up to so many times lighter.
 BRIGHTEST, DARK, MOST_LIGHTER = 0.01, 85, 8
 
 Box = tuple[int, int, int, int]  # x, y, width, height in pixels
@@ -80,7 +79,7 @@ class Patch:
 def halvings(grey: np.ndarray) -> list[np.ndarray]:
     """A grey frame (height, width) uint8, the same at half its size, at a quarter and so on; dark ones lightened.
 
-    OpenCV's cascades pass over everything whose grey levels deviate by less than ten, as a face in the dark does.
+    OpenCV's cascades skip windows whose grey levels have a standard deviation below ten: they miss faces in the dark.
     """
     sizes = [grey]
     while min(sizes[-1].shape) >= 2 * FACE_IN_PATCH:
