@@ -120,12 +120,14 @@ class VideoCamera:
         self._retry = RETRY_FIRST  # seconds until a lost source is opened again
         self._shot: Shot | None = None
         self._shot_count = 0
+        self._releases = 0  # how often the source was let go
         self._shows_source = False  # whether a frame has been shown since the source was opened
         self._frame_times: deque[float] = deque(maxlen=240)
         self._gaps: deque[float] = deque(maxlen=RECENT_GAPS)  # seconds between the latest frames
         self._given = 0  # number of the shot that get_frame() gave last
         # For the annotating thread:
         self._annotated_source: Source | None = None
+        self._annotated_release = 0  # as many as there were when the frame that is being annotated was taken
         self._is_still = self._is_played = False  # whether it is a picture, or a file that is played
         self._annotator: LiveAnnotator | None = None  # None until the source has given a frame
         self._frame_search = FrameSearch()
@@ -279,6 +281,7 @@ class VideoCamera:
         with self._work:
             if not self._wanted():
                 self._shot = self._captured = None  # the next viewer should not see an old frame first
+                self._releases += 1
                 self._shows_source = False
                 self._frame_times.clear()
                 self._gaps.clear()
@@ -309,6 +312,7 @@ class VideoCamera:
         with self._work:
             self._work.wait_for(lambda: self._closed or self._captured, CARD_AFTER / 4)
             captured, self._captured = self._captured, None
+            self._annotated_release = self._releases
             if self._annotated_source is not self.source:
                 self._annotated_source, self._annotator = self.source, None
                 self._is_still, self._is_played = is_picture(self.source), is_played(self.source)
@@ -406,7 +410,7 @@ class VideoCamera:
     ) -> None:
         jpeg = encode(image)
         with self._published:
-            if self._wanted():
+            if self._wanted() and self._annotated_release == self._releases:
                 self._shot_count += 1
                 if not is_card and self._annotated_source is self.source:
                     self._shows_source = True

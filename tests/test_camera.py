@@ -16,13 +16,16 @@ def decode(jpeg):
 
 @pytest.fixture
 def opened(monkeypatch):
-    """The sources that have been opened, in order."""
+    """The sources that have been opened, in order, and "released" where one was."""
     names = []
     read_frames = camera.read_frames
 
     def counted(name, wanted):
         names.append(name)
-        return read_frames(name, wanted)
+        try:
+            yield from read_frames(name, wanted)
+        finally:
+            names.append("released")
 
     monkeypatch.setattr(camera, "read_frames", counted)
     return names
@@ -105,10 +108,10 @@ def test_the_source_is_released_after_the_last_viewer_and_opened_for_the_next(wa
     video = watch(str(clip))
     wait_until(lambda: next(video.shots()) and video.state()["fps"] > 0)  # watched until frames come
     old = next(video.shots())
-    wait_until(lambda: video.state()["fps"] == 0)
+    wait_until(lambda: opened[-1] == "released" and video.state()["fps"] == 0)
     started = time.time()
     new = next(video.shots())
-    assert opened == [str(clip)] * 2
+    assert opened == [str(clip), "released", str(clip)]
     assert new.number > old.number
     assert new.timestamp >= started  # not a frame from before
 
