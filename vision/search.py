@@ -29,11 +29,12 @@ LARGEST_IN_TILE = 120  # pixels, the side of a face
 # every second one for smaller ones, so in tiles fewer hits make a find.
 SPARSE_BELOW, SPARSE_NEIGHBOURS = 2 * CASCADE_WINDOW, 2
 SHOWN_IN_LARGE = 0.85  # score from which on such small finds count: a large picture has many more places to err in
-TURNED_EVERY = 6  # searches, where there are faces
+TURNED_EVERY = 8  # searches, where there are faces
 SEARCHES_A_SECOND = 1.25  # about so many in a saved video in which little changes
 # Of the frame's shorter side, for faces that are tilted or turned away: where there are no others, and where there are,
-# since the smallest sizes take most of the time. A large frame is searched at half its size for them.
-SMALLEST_TURNED, SMALLEST_AMONG_OTHERS = 0.09, 0.12
+# since the smallest sizes take most of the time.
+SMALLEST_TURNED, SMALLEST_AMONG_OTHERS = 0.09, 0.10
+LEAST_SIDE = 29  # pixels: where the smallest faces are twice as large, the frame is searched at half its size
 SMALLEST_PORTRAIT = 0.2  # of the picture's height, for the tilted face of a picture that shows one person
 
 
@@ -85,7 +86,10 @@ class FaceDetector:
         be; they get no second look.
         """
         found: list[Found] = []
-        candidates = self.candidates(sizes[0], smallest, views)
+        halved = min(max(smallest // LEAST_SIDE, 1).bit_length(), len(sizes)) - 1
+        sizes, scale = sizes[halved:], 2.0**halved
+        known = [place.scaled(1 / scale) for place in known]
+        candidates = self.candidates(sizes[0], smallest >> halved, views)
         boxes = np.zeros((len(candidates), 4))  # of what was found
         # Which of those are faces, and in which view they were found: what is no face in one may be one in another.
         is_face, views_of = np.zeros(len(candidates), bool), np.zeros(len(candidates), int)
@@ -99,7 +103,7 @@ class FaceDetector:
             found.append(Found(place, 0.0, view.side) if is_known else judge(sizes, place, view.side))
             boxes[len(found) - 1] = found[-1].place.box
             is_face[len(found) - 1], views_of[len(found) - 1] = is_known or found[-1].score >= SHOWN, number
-        return _without_parts(found, known)
+        return [replace(each, place=each.place.scaled(scale)) for each in _without_parts(found, known)]
 
     def candidates(self, grey: np.ndarray, smallest: int, views: Sequence[View]) -> list[tuple[View, Place]]:
         """Where searches of a frame, (height, width) uint8, see what may be a face, those seen best first.
@@ -227,12 +231,8 @@ class FrameSearch:
             return found
         there = [*known, *(each.place for each in found if each.score >= SHOWN)]
         smallest_turned = (SMALLEST_AMONG_OTHERS if there else SMALLEST_TURNED) * min(sizes[0].shape)
-        half = 1 if smallest_turned >= 2 * CASCADE_WINDOW else 0
-        scale = 2.0**half
-        there = [place.scaled(1 / scale) for place in there]
         detector = self._detector if there else self._finer
-        turned = detector.detect(sizes[half:], round(smallest_turned / scale), views, there)
-        return found + [replace(each, place=each.place.scaled(scale)) for each in turned]
+        return found + detector.detect(sizes, round(smallest_turned), views, there)
 
     def search_upright(self, sizes: list[np.ndarray]) -> list[Found]:
         """The upright faces alone, for a frame that is waited for; the next search takes it for a new scene."""
