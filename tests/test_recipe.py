@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 import pytest
 
+import training.teacher
 from inference.keras_files import import_keras
 from model import build_model, crop_face
 from paths import MODEL_JSON, MODEL_WEIGHTS, ROOT
@@ -98,6 +99,31 @@ def test_half_of_the_faces_are_as_the_app_crops_them(monkeypatch):
     assert (faces[~cropped, ..., 0] == FACES[batches.order[:128]][~cropped]).all()
 
 
+class ByLight:
+    """A teacher: who is lighter than the middle is Happy, everybody else is Sad."""
+
+    def predict_on_batch(self, faces):
+        return np.eye(7)[np.where(faces.mean(axis=(1, 2, 3)) > 127.5, 3, 5)]
+
+
+def test_a_teacher_answers_for_the_faces_as_they_are_shown():
+    plain, taught = (recipe.AugmentedBatches(FACES, FACES, TARGETS, 1, 0, teacher) for teacher in (None, ByLight()))
+    (faces, targets), (same_faces, mixed) = plain[0], taught[0]
+    assert (faces == same_faces).all()
+    answers = ByLight().predict_on_batch(faces)
+    assert 0 < answers[:, 3].mean() < 1
+    assert np.allclose(mixed, (targets + answers) / 2)
+
+
+def test_another_network_can_be_trained_first_as_teacher(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(training.teacher, "BLOCKS", ((8,), (8,)))
+    data, run = write_csv(tmp_path / "fer2013.csv"), tmp_path / "run"
+    assert train(data, run, tmp_path, "float32", "--epochs", "1", "--teacher") == 0
+    assert recipe.read_history(run / "teacher")["epoch"] == recipe.read_history(run)["epoch"] == [0]
+    assert "The new pair is in" in capsys.readouterr().out
+    assert try_pair(tmp_path, FACES[:4]).shape == (4, 7)
+
+
 def test_crops_are_those_of_the_app_and_are_saved(astronaut, tmp_path, monkeypatch):
     grey = cv2.cvtColor(astronaut, cv2.COLOR_BGR2GRAY)
     face = crop_face(grey, search_still(halvings(grey))[0].place.box)
@@ -151,12 +177,21 @@ def test_the_faster_precision_is_taken(monkeypatch):
         assert recipe.fastest_precision() == faster
 
 
-def train(data, run, out, precision):
+def write_csv(path):
+    """Seventeen of the faces as fer2013.csv."""
+    with open(path, "w", newline="") as file:
+        rows = csv.writer(file)
+        rows.writerow(["emotion", "pixels"])
+        rows.writerows([index % 7, " ".join(map(str, face.ravel()))] for index, face in enumerate(FACES[:17]))
+    return path
+
+
+def train(data, run, out, precision, *options):
     """`pipenv run train` for three epochs of two batches each. Returns the exit status."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(recipe, "BATCH", 8)
         patch.setattr(recipe, "fastest_precision", lambda: precision)
-        return recipe.main([str(data), "--run", str(run), "--epochs", "3", "--out", str(out)])
+        return recipe.main([str(data), "--run", str(run), "--epochs", "3", "--out", str(out), *options])
 
 
 def train_and_hang(*arguments):
@@ -182,11 +217,7 @@ test_recipe.train_and_hang(*sys.argv[1:])
 
 
 def test_a_killed_run_ends_as_an_undisturbed_one(tmp_path):
-    data, whole, cut = tmp_path / "fer2013.csv", tmp_path / "whole", tmp_path / "cut"
-    with open(data, "w", newline="") as file:
-        rows = csv.writer(file)
-        rows.writerow(["emotion", "pixels"])
-        rows.writerows([index % 7, " ".join(map(str, face.ravel()))] for index, face in enumerate(FACES[:17]))
+    data, whole, cut = write_csv(tmp_path / "fer2013.csv"), tmp_path / "whole", tmp_path / "cut"
     precision = recipe.fastest_precision()
     command = [sys.executable, "-c", HANGING, *map(str, (data, cut, tmp_path, precision))]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:

@@ -11,6 +11,7 @@ import math
 import os
 import sys
 import timeit
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ from training.dataset import DatasetError, load_dataset, load_votes
 from training.evaluate import find_and_crop
 from training.export import float32_copy, install_pair, try_pair, write_pair
 from training.metrics import report
+from training.teacher import build_teacher
 from vision.expressions import EMOTIONS
 
 keras = import_keras()
@@ -46,6 +48,7 @@ HELD_BACK_SEED = 13
 HELD_BACK = 0.05  # of the training faces are kept to compare recipes on, and to fit the temperature
 FINAL_STRENGTH = 0.4  # of augmentation, at the end of training; it starts at 1
 CROPPED_SHARE = 0.5  # of the faces in a batch are shown as the app would find and crop them
+TAUGHT_SHARE = 0.5  # of a target is the teacher's answer to the same changed face, where there is a teacher
 STATISTICS_FACES = 4096  # over which BatchNorm's means and variances are taken
 
 
@@ -95,14 +98,20 @@ class AugmentedBatches(PyDataset):
     """Faces and targets in batches, shuffled and augmented differently in each epoch, and the same in every run."""
 
     def __init__(
-        self, images: np.ndarray, crops: np.ndarray, targets: np.ndarray, epochs: int, first_epoch: int
+        self,
+        images: np.ndarray,
+        crops: np.ndarray,
+        targets: np.ndarray,
+        epochs: int,
+        first_epoch: int,
+        teacher: Any = None,
     ) -> None:
         """images, crops: (n, 48, 48) uint8, each face as the data set has it and as the app crops it.
 
-        targets: (n, 7). epochs: of the whole run. first_epoch: the one to begin with, from 0.
+        targets: (n, 7). epochs: of the whole run. first_epoch: the one to begin with, from 0. teacher: see train.
         """
         super().__init__()
-        self.images, self.crops, self.targets = images, crops, targets
+        self.images, self.crops, self.targets, self.teacher = images, crops, targets, teacher
         self.epochs, self.epoch = epochs, first_epoch
         self._shuffle()
 
@@ -115,7 +124,11 @@ class AugmentedBatches(PyDataset):
         rng = np.random.default_rng((SEED, self.epoch, index))
         cropped = rng.random((len(chosen), 1, 1)) < CROPPED_SHARE
         faces = augment(np.where(cropped, self.crops[chosen], self.images[chosen]), rng, strength)
-        return faces[..., np.newaxis], self.targets[chosen]  # (128, 48, 48, 1), (128, 7)
+        targets = self.targets[chosen]
+        if self.teacher:
+            taught = self.teacher.predict_on_batch(faces[..., np.newaxis])
+            targets = (1 - TAUGHT_SHARE) * targets + TAUGHT_SHARE * taught
+        return faces[..., np.newaxis], targets  # (128, 48, 48, 1), (128, 7)
 
     def on_epoch_end(self) -> None:
         """Go on to the next epoch."""
@@ -134,6 +147,7 @@ def app_crops(images: np.ndarray, folder: str | Path) -> np.ndarray:
     """
     saved = Path(folder) / "crops.npy"
     if not saved.exists():
+        saved.parent.mkdir(parents=True, exist_ok=True)
         crops = images.copy()
         found, crops_found = find_and_crop(images)
         crops[found] = crops_found
@@ -190,19 +204,47 @@ def train(
     validation: tuple[np.ndarray, np.ndarray],
     folder: str | Path,
     epochs: int = EPOCHS,
+    teacher: Any = None,
 ) -> Any:
     """Train for so many epochs in all, continuing from the state in the folder if there is one.
 
     images: (n, 48, 48) uint8. targets: (n, 7). validation: images (m, 48, 48) and labels (m,), on which loss and
-    accuracy are measured after each epoch. The folder gets crops.npy, state.weights.h5 and history.csv.
-    Returns the `keras.Model` with the averaged weights, in float32.
+    accuracy are measured after each epoch. teacher: the `keras.Model` of train_teacher, or None; it sees each face as
+    it was changed, and its answer is TAUGHT_SHARE of the target. The folder gets crops.npy, state.weights.h5 and
+    history.csv. Returns the `keras.Model` with the averaged weights, in float32.
     """
-    folder = Path(folder)
+    crops = app_crops(images, folder)
+    return fold(_fitted(build_branched, images, crops, targets, validation, Path(folder), epochs, teacher))
+
+
+def train_teacher(
+    images: np.ndarray,
+    targets: np.ndarray,
+    validation: tuple[np.ndarray, np.ndarray],
+    folder: str | Path,
+    epochs: int = EPOCHS,
+) -> Any:
+    """Train a larger network in the same way, as a teacher for train; its own state is in `folder`/teacher."""
+    crops = app_crops(images, folder)
+    return _fitted(build_teacher, images, crops, targets, validation, Path(folder) / "teacher", epochs)
+
+
+def _fitted(
+    build: Callable[..., Any],
+    images: np.ndarray,
+    crops: np.ndarray,
+    targets: np.ndarray,
+    validation: tuple[np.ndarray, np.ndarray],
+    folder: Path,
+    epochs: int,
+    teacher: Any = None,
+) -> Any:
+    """A network trained as train says. build: makes the untrained network of a policy. crops: of app_crops."""
     folder.mkdir(parents=True, exist_ok=True)
     precision = fastest_precision()
     keras.utils.set_random_seed(SEED)
     steps = max(1, len(images) // BATCH)
-    network = _compiled_network(precision, epochs * steps)
+    network = _compiled(build(precision), epochs * steps)  # the weights themselves are float32 in any case
     optimizer, state = network.optimizer, folder / "state.weights.h5"
     if state.exists():
         optimizer.build(network.trainable_variables)
@@ -210,7 +252,7 @@ def train(
     done = int(optimizer.iterations) // steps
     _keep_rows(folder / "history.csv", done)
     network.fit(
-        AugmentedBatches(images, app_crops(images, folder), targets, epochs, done),
+        AugmentedBatches(images, crops, targets, epochs, done, teacher),
         initial_epoch=done,
         epochs=epochs,
         validation_data=(validation[0][..., np.newaxis], keras.utils.to_categorical(validation[1], len(EMOTIONS))),
@@ -220,14 +262,13 @@ def train(
         verbose=2,
     )
     optimizer.finalize_variable_values(network.trainable_variables)
-    network = float32_copy(network, build_branched)  # to take its statistics exactly
+    network = float32_copy(network, build)  # to take its statistics exactly
     refresh_statistics(network, images[:STATISTICS_FACES])
-    return fold(network)
+    return network
 
 
-def _compiled_network(precision: str, steps: int) -> Any:
-    """The untrained network with branches, and the recipe's dropout, loss and optimizer. steps: of the whole run."""
-    network = build_branched(precision)  # the weights themselves are float32 in any case
+def _compiled(network: Any, steps: int) -> Any:
+    """The network with the recipe's dropout, loss and optimizer. steps: of the whole run."""
     for layer in network.layers:
         if isinstance(layer, keras.layers.Dropout):
             layer.rate = DROPOUT
@@ -321,6 +362,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="train", description=__doc__.partition(":")[0] + ".")
     parser.add_argument("data", help="fer2013.csv, or a folder with train/ and test/ pictures")
     parser.add_argument("--votes", help="FER+'s fer2013new.csv, which makes the network a little better")
+    parser.add_argument("--teacher", action="store_true", help="learn from a larger network, which is trained first")
     parser.add_argument("--run", default="checkpoints/recipe", help="the run's folder (default: %(default)s)")
     parser.add_argument("--epochs", type=int, default=EPOCHS, help="default: %(default)s")
     parser.add_argument("--out", default=ROOT, help="the folder for the new pair (default: the app's own)")
@@ -335,7 +377,8 @@ def main(arguments: list[str] | None = None) -> int:
     learn, held_back = hold_back(len(images))
     targets = soft_targets(labels, votes)
     validation = (images[held_back], labels[held_back])
-    network = train(images[learn], targets[learn], validation, options.run, options.epochs)
+    faces = images[learn], targets[learn], validation, options.run, options.epochs
+    network = train(*faces, teacher=train_teacher(*faces) if options.teacher else None)
     write_calibrated_pair(network, options.run, *validation)
     probabilities = install_pair(options.run, validation[0], options.out)
     print(f"The new pair is in {options.out}. Held-back faces: {report(probabilities, validation[1])}")
