@@ -25,7 +25,7 @@ from vision.search import FrameSearch
 
 PHOTOGRAPHS = ("coffee", "rocket", "brick", "grass", "gravel", "page", "text", "moon")
 TEXTURES, EACH = 50, 5  # of which so many are of each kind
-WIDTHS, LIVE_WIDTHS = (320, 1280, 4000), (320, 1280)  # pixels
+WIDTHS = 320, 1280, 4000  # pixels
 LIVE_FRAMES, LIVE_RATE, SEARCH_EVERY = 250, 25, 10  # frames, frames per second, frames from one search to the next
 
 LARGE = (8660, 5774)  # width and height in pixels
@@ -57,14 +57,13 @@ np.save(sys.argv[2], [face.box for face in faces])
 def without_faces(model: FacialExpressionModel) -> list[Figure]:
     """How many boxes there are in pictures without faces: as pictures, and in ten seconds of the live view of each.
 
-    Live, each is one frame that stands still, and there is one texture of each kind. Frames of 4,000 pixels are left
-    out there: the camera does not shrink them, and all searches would take hours.
+    Live, each is one frame that stands still, and there is one texture of each kind.
     """
     boxes: Counter[str] = Counter()
     for width in WIDTHS:
         for name, picture, is_live in faceless(width):
             found = {"as pictures": [face.box for face in find_in_picture(picture, model)]}
-            if is_live and width in LIVE_WIDTHS:
+            if is_live:
                 found["live"] = list(_seen_live(cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY)).values())
             for way, each in found.items():
                 boxes[way] += len(each)

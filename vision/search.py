@@ -82,8 +82,8 @@ class FaceDetector:
     ) -> list[Found]:
         """The faces in a frame, those that are seen best first, each with its score.
 
-        sizes: the frame's halvings. smallest: the side of the smallest face in pixels. known: where faces are known to
-        be; they get no second look.
+        sizes: the frame's halvings, of which the smallest is searched that shows the smallest face. smallest: its side
+        in pixels of the frame. known: where faces are known to be; they get no second look.
         """
         found: list[Found] = []
         halved = min(max(smallest // LEAST_SIDE, 1).bit_length(), len(sizes)) - 1
