@@ -127,7 +127,7 @@ class VideoCamera:
         self._given = 0  # number of the shot that get_frame() gave last
         # For the annotating thread:
         self._annotated_source: Source | None = None
-        self._annotated_release = 0  # as many as there were when the frame that is being annotated was taken
+        self._annotated_release = 0  # the value of _releases when the frame being annotated was taken
         self._is_still = self._is_played = False  # whether it is a picture, or a file that is played
         self._annotator: LiveAnnotator | None = None  # None until the source has given a frame
         self._frame_search = FrameSearch()

@@ -19,7 +19,7 @@ UNITS = 384
 def build_teacher(policy: str = "float32") -> Any:
     """The untrained network as a `keras.Sequential`; what it takes and gives, and policy, are as for build_model.
 
-    7,054,535 parameters in nine convolutions and two dense layers. A face takes it about four times as long.
+    7,054,535 parameters in nine convolutions and two dense layers. A step of training takes nearly twice as long.
     """
     layers = keras.layers
     teacher = keras.Sequential(

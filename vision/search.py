@@ -209,9 +209,8 @@ class FrameSearch:
         """began: the moment of the first frame in seconds, so that parts of a video begin with different views."""
         self._detector, self._finer = FaceDetector(), FaceDetector(FINER_SCALE_FACTOR)
         before = int(began * SEARCHES_A_SECOND)
-        self._searches, self._views = itertools.count(before), itertools.cycle(IN_TURN)
-        for _ in range(before // TURNED_EVERY % len(IN_TURN)):
-            next(self._views)
+        turn = before // TURNED_EVERY % len(IN_TURN)
+        self._searches, self._views = itertools.count(before), itertools.cycle(IN_TURN[turn:] + IN_TURN[:turn])
         self._sketch: np.ndarray | None = None  # of the frame that was searched last
 
     def search(
