@@ -24,7 +24,7 @@ def open_page(chromium):
         page = chromium.new_page(**options)
         page.on("pageerror", lambda error: complaints.append(str(error)))
         pages.append(page)
-        page.goto(address, wait_until="commit")
+        page.goto(address, wait_until="domcontentloaded")
         return page
 
     yield start
@@ -149,7 +149,7 @@ def test_nothing_is_asked_of_another_host(serve, open_page, clip, chromium):
     address, asked = serve(str(clip)), []
     page = chromium.new_page()
     page.on("request", lambda request: asked.append(urlsplit(request.url).netloc))
-    page.goto(address, wait_until="commit")
+    page.goto(address, wait_until="domcontentloaded")
     wait_for_face(page)
     page.close()
     assert set(asked) == {urlsplit(address).netloc}

@@ -152,7 +152,7 @@ def test_a_film_that_stands_still_is_requested_anew_less_and_less(serve, open_pa
     images = [np.full((120, 160, 3), 90, np.uint8)] * 50
     proxy = pass_through(serve(str(film(tmp_path / "still.mp4", images))))
     page = open_page(proxy.address)
-    page.wait_for_function("() => document.getElementById('fps').textContent")
+    page.locator("#fps:not(:empty)").wait_for()
     page.wait_for_timeout(15_000)
     assert proxy.requests.count("/video_feed") <= 3  # after about 4 and 7 seconds
 

@@ -35,7 +35,7 @@ def windows(chromium):
 
 def open_window(windows, address):
     page = windows.new_page()
-    page.goto(address, wait_until="commit")
+    page.goto(address, wait_until="domcontentloaded")
     return page
 
 
