@@ -5,22 +5,26 @@ The layers are those of the course "Facial Expression Recognition with Keras" (C
 
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from inference.adaptable import KerasNetwork
 from inference.cache import load_compiled
+from inference.compiled import CompiledNetwork
 from inference.errors import CompileError, ModelError
 from inference.keras_files import import_keras, load_network
+from inference.person import PASSES, Person, people_of, person_of, share_of, weights_of
 from paths import MODEL_JSON, MODEL_WEIGHTS
 from vision.crop import FACE_SIZE, crop_face
 from vision.expressions import EMOTIONS
 
+LEARNED_AT_ONCE = 24  # faces; the network needs 0.7 MB of memory for each
 AT_ONCE = 3  # calls: each has a network to itself, which takes memory; the others wait for a few milliseconds
-Network = Callable[[np.ndarray], np.ndarray]  # faces (n, 48, 48, 1) float32 to probabilities (n, 7) float32
+Network = CompiledNetwork | KerasNetwork
 
 __all__ = [
     "EMOTIONS",
@@ -63,6 +67,10 @@ def build_model(policy: str = "float32") -> Any:
     return keras.Sequential(blocks)
 
 
+def _as_batch(faces: np.ndarray) -> np.ndarray:
+    return np.asarray(faces, np.float32).reshape(-1, FACE_SIZE, FACE_SIZE, 1)
+
+
 class FacialExpressionModel:
     """The trained network, ready to classify faces, in the fastest form that this machine runs.
 
@@ -97,31 +105,62 @@ class FacialExpressionModel:
         """The `keras.Model` of the two files, which is loaded when it is first asked for."""
         return load_network(*self._files)
 
-    def predict(self, faces: np.ndarray) -> np.ndarray:
+    def predict(
+        self, faces: np.ndarray, people: Sequence[Person | None] | None = None, mirrored: bool = False
+    ) -> np.ndarray:
         """Probabilities of a batch of faces.
 
-        faces: (n, 48, 48) or (n, 48, 48, 1), values 0..255. Returns (n, 7) float32, each row summing to 1,
-        columns in the order of EMOTIONS_LIST.
+        faces: (n, 48, 48) or (n, 48, 48, 1), values 0..255. people: whose face each is, as `learn` gave them, or None
+        where nothing is known. mirrored: whether each face is averaged with its mirror image, which takes twice the
+        time and is right a little more often. Returns (n, 7) float32, each row summing to 1, columns in the order of
+        EMOTIONS_LIST.
         """
-        faces = np.asarray(faces, np.float32).reshape(-1, FACE_SIZE, FACE_SIZE, 1)
+        faces = _as_batch(faces)
         if len(faces) == 0:
             return np.empty((0, len(EMOTIONS)), np.float32)
+        known: list[Person | None] = [None] * len(faces) if people is None else list(people)
+        if not mirrored:
+            return self._run(faces, known)[0]
+        probabilities, _ = self._run(np.concatenate([faces, faces[:, :, ::-1]]), known + known)
+        return (probabilities[: len(faces)] + probabilities[len(faces) :]) / 2
+
+    def learn(self, faces: np.ndarray, share: float | None = None) -> Person | None:
+        """What the network is to be set to for a person, from some of their faces; for `predict`.
+
+        faces: as for `predict`, at least one; of one sitting, or of several. share: 0..1, of this person's own
+        statistics beside those of all people; None for one that grows with the number of faces. None is returned for a
+        network that cannot be set to a person.
+        """
+        faces, person, weights = _as_batch(faces), None, None
+        share = share_of(len(faces)) if share is None else share
+        for _ in range(PASSES):  # each sets one layer more, since what a layer gets depends on those before it
+            parts = [faces[first : first + LEARNED_AT_ONCE] for first in range(0, len(faces), LEARNED_AT_ONCE)]
+            answers = [self._run(part, [person] * len(part)) for part in parts]
+            probabilities, measures = (np.concatenate(each) for each in zip(*answers))
+            if not measures.shape[1]:
+                return None
+            weights = weights_of(probabilities) if weights is None else weights
+            person = person_of(measures, weights, share)
+        return person
+
+    def predict_emotion(self, img: np.ndarray) -> str:
+        """The label of one face, given as (48, 48), (48, 48, 1) or (1, 48, 48, 1) with values 0..255."""
+        return self.EMOTIONS_LIST[int(np.argmax(self.predict(img)[0]))]
+
+    def _run(self, faces: np.ndarray, people: Sequence[Person | None]) -> tuple[np.ndarray, np.ndarray]:
+        """The probabilities and the measures of at least one face; see compiled.py."""
         with self._turn:
             try:
                 network = self._idle.pop()
             except IndexError:
                 network = self._load()
             try:
-                return network(faces)
+                return network(faces, people_of(people, network.channels))
             finally:
                 if network is self._first:
                     self._idle.append(network)
                 else:
                     self._idle.appendleft(network)
-
-    def predict_emotion(self, img: np.ndarray) -> str:
-        """The label of one face, given as (48, 48), (48, 48, 1) or (1, 48, 48, 1) with values 0..255."""
-        return self.EMOTIONS_LIST[int(np.argmax(self.predict(img)[0]))]
 
     def _load(self) -> Network:
         """A network for one call at a time. All but the first compute on one thread: they share the processor."""
@@ -130,6 +169,6 @@ class FacialExpressionModel:
             network, self.note = load_compiled(*self._files, many, 1 if self._first else threads)
         except CompileError as error:
             self.note = f"{error} Keras itself classifies, slowly."
-            return self.network.predict_on_batch
+            return KerasNetwork(self.network)
         self._first = self._first or network
         return network

@@ -27,7 +27,7 @@ from paths import ROOT
 
 CONVERTER = "inference.convert"  # a module, run by a process of its own
 CACHE_NAME = "facial-expressions"
-FORMAT = "2"  # counts up when convert.py makes something else of the same files
+FORMAT = "3"  # counts up when convert.py makes something else of the same files
 KEPT = 4  # networks in the cache; the oldest go first
 IN_FULL = "This network loses too much in eight bits, so it runs in 32: right, but it may be slower."
 # How the names of compiled networks end, and the sentence that a person should read about each form.

@@ -1,20 +1,25 @@
 """Runs a compiled network: in eight bits on LiteRT; in 32 bits on MNN, or on LiteRT where MNN is not available.
 
-Called with faces (n, 48, 48, 1) float32 of 0..255, n at least 1, a network returns probabilities (n, 7) float32.
-None is safe to call from two threads at once; each releases Python's lock meanwhile.
+Called with faces (n, 48, 48, 1) float32 of 0..255, n at least 1, and people (n, 2 * channels) float32, a network
+returns probabilities (n, 7) and measures (n, 2 * channels), both float32; adaptable.py says what they are. `channels` is
+0 for a network that cannot be set to a person. None is safe to call from two threads at once; each releases Python's
+lock meanwhile.
 """
 
 import os
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from inference.terminal import quiet_terminal, stdout_without
+from vision.expressions import EMOTIONS
 
 MOST_THREADS = min(4, os.cpu_count() or 1)  # of LiteRT; more are hardly faster
 # MNN's number for how much memory its fast convolutions (Winograd) may take, and two of the values. LITTLE takes 65 MB
 # less, a fifth of the time to load, and less time for a single face, but nearly twice the time for each of many.
 MEMORY_FOR_WINOGRAD, LITTLE, MUCH = 3, 1, 3
+OF_PEOPLE = 2  # dimensions of that input, by which it is told from the faces
 AT_ONCE = 24  # faces through MNN at once; more are no faster, and take more memory
 # The beginnings of the lines that MNN writes on import, and when a file is not one of its own.
 MNN_WRITES = b"The device supports", b"Invalidate buffer", b"Create interpreter failed"
@@ -30,19 +35,24 @@ class LiteRTNetwork:
 
             self._interpreter = Interpreter(model_content=path.read_bytes(), num_threads=threads or MOST_THREADS)
             self._interpreter.allocate_tensors()
-        self._input = self._interpreter.get_input_details()[0]["index"]
-        self._output = self._interpreter.get_output_details()[0]["index"]
+        self._inputs = {len(each["shape"]): each for each in self._interpreter.get_input_details()}
+        self._outputs = {int(each["shape"][1]): each["index"] for each in self._interpreter.get_output_details()}
+        self.channels = int(self._inputs[OF_PEOPLE]["shape"][1]) // 2 if OF_PEOPLE in self._inputs else 0
         self._count = 1
 
-    def __call__(self, faces: np.ndarray) -> np.ndarray:
-        """Probabilities (n, 7) float32 of faces (n, 48, 48, 1) float32."""
+    def __call__(self, faces: np.ndarray, people: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """See the module."""
+        given = [faces, people] if self.channels else [faces]
         if len(faces) != self._count:
-            self._interpreter.resize_tensor_input(self._input, faces.shape)
+            for values in given:
+                self._interpreter.resize_tensor_input(self._inputs[values.ndim]["index"], values.shape)
             self._interpreter.allocate_tensors()
             self._count = len(faces)
-        self._interpreter.set_tensor(self._input, faces)
+        for values in given:
+            self._interpreter.set_tensor(self._inputs[values.ndim]["index"], values)
         self._interpreter.invoke()
-        return self._interpreter.get_tensor(self._output)
+        probabilities = self._interpreter.get_tensor(self._outputs[len(EMOTIONS)])
+        return probabilities, self._interpreter.get_tensor(self._outputs[people.shape[1]]) if self.channels else people
 
 
 class MNNNetwork:
@@ -60,25 +70,37 @@ class MNNNetwork:
         self._mnn = MNN
         self._interpreter.setSessionHint(MEMORY_FOR_WINOGRAD, MUCH if many else LITTLE)
         self._session = self._interpreter.createSession({"numThread": 1})
-        self._input = self._interpreter.getSessionInput(self._session)
+        inputs = self._interpreter.getSessionInputAll(self._session).values()
+        self._inputs = {len(each.getShape()): each for each in inputs}
+        self.channels = self._inputs[OF_PEOPLE].getShape()[1] // 2 if OF_PEOPLE in self._inputs else 0
         self._count = 0
 
-    def __call__(self, faces: np.ndarray) -> np.ndarray:
-        """Probabilities (n, 7) float32 of faces (n, 48, 48, 1) float32."""
-        parts = np.array_split(faces, -(-len(faces) // AT_ONCE))  # of about one size: a few take almost as long as many
-        return np.concatenate([self._classify(part) for part in parts])
+    def __call__(self, faces: np.ndarray, people: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """See the module."""
+        count = -(-len(faces) // AT_ONCE)
+        parts = zip(np.array_split(faces, count), np.array_split(people, count))  # a few take almost as long as many
+        answers = [self._classify(*part) for part in parts]
+        probabilities, measures = (np.concatenate(each) for each in zip(*answers))
+        return probabilities, measures
 
-    def _classify(self, faces: np.ndarray) -> np.ndarray:
+    def _classify(self, faces: np.ndarray, people: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        given = [faces, people] if self.channels else [faces]
         if len(faces) != self._count:
-            self._interpreter.resizeTensor(self._input, faces.shape)
+            for values in given:
+                self._interpreter.resizeTensor(self._inputs[values.ndim], values.shape)
             self._interpreter.resizeSession(self._session)
             self._count = len(faces)
-        self._input.copyFrom(self._tensor(faces))
+        for values in given:
+            self._inputs[values.ndim].copyFrom(self._tensor(values))
         self._interpreter.runSession(self._session)
-        output = self._interpreter.getSessionOutput(self._session)
-        probabilities = self._tensor(np.empty(output.getShape(), np.float32))
-        output.copyToHostTensor(probabilities)
-        return probabilities.getNumpyData().copy()
+        outputs = self._interpreter.getSessionOutputAll(self._session).values()
+        answers = {output.getShape()[1]: self._copy(output) for output in outputs}
+        return answers[len(EMOTIONS)], answers[people.shape[1]] if self.channels else people
+
+    def _copy(self, output: Any) -> np.ndarray:
+        values = self._tensor(np.empty(output.getShape(), np.float32))
+        output.copyToHostTensor(values)
+        return values.getNumpyData().copy()
 
     def _tensor(self, values: np.ndarray):  # type: ignore[no-untyped-def] # MNN has no types
         kind, layout = self._mnn.Halide_Type_Float, self._mnn.Tensor_DimensionType_Tensorflow

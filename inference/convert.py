@@ -15,10 +15,12 @@ from typing import Any
 
 import numpy as np
 
+from inference.adaptable import KerasNetwork, adaptable
 from inference.cache import FORMS, open_compiled
 from inference.compiled import CompiledNetwork
 from inference.errors import ModelError
 from inference.keras_files import load_network
+from inference.person import nobody
 from vision.crop import FACE_SIZE
 from vision.opencv import cv2
 
@@ -36,6 +38,7 @@ _tools.mnnconvert(["", "-f", "TFLITE", "--modelFile", sys.argv[1], "--MNNModel",
 # Rounding to int8 costs a tenth of this; a network with one weight far from the others, for example, costs more.
 LARGEST_MEAN_DIFFERENCE, LARGEST_DIFFERENCE = 0.005, 0.05
 SEED = 3
+SPREAD = 0.2  # standard deviations by which a person's faces differ from the average of all, in one channel
 
 
 def patterns() -> np.ndarray:
@@ -47,19 +50,27 @@ def patterns() -> np.ndarray:
     return np.clip(fine, 0, 255)[..., np.newaxis].astype(np.float32)
 
 
-def answers_alike(compiled: CompiledNetwork, network: Any) -> bool:
+def some_people(channels: int) -> np.ndarray:
+    """People (256, 2 * channels) float32: nobody in turn with somebody, as far from the average face as people are."""
+    rng = np.random.default_rng(SEED)
+    people = nobody(CHECKED_FACES, channels)
+    people[1::2] += rng.normal(0, SPREAD, people[1::2].shape)
+    return people
+
+
+def answers_alike(compiled: CompiledNetwork, network: KerasNetwork) -> bool:
     """Whether the compiled network gives the Keras network's probabilities, but for rounding."""
-    faces = patterns()
-    differences = np.abs(compiled(faces) - network.predict_on_batch(faces))
+    faces, people = patterns(), some_people(network.channels)
+    differences = np.abs(compiled(faces, people)[0] - network(faces, people)[0])
     return bool(differences.mean() <= LARGEST_MEAN_DIFFERENCE and differences.max() <= LARGEST_DIFFERENCE)
 
 
 def seconds_a_face(compiled: CompiledNetwork) -> float:
     """Processor seconds that the network takes for one of several faces; the least of some times."""
-    faces, taken = patterns()[:TIMED_FACES], []
+    faces, people, taken = patterns()[:TIMED_FACES], some_people(compiled.channels)[:TIMED_FACES], []
     for _ in range(TIMES):
         began = time.process_time()
-        compiled(faces)
+        compiled(faces, people)
         taken.append((time.process_time() - began) / TIMED_FACES)
     return min(taken)
 
@@ -85,14 +96,15 @@ def compile_pair(model_json_file: str | Path, model_weights_file: str | Path, ma
 
     Other forms may be left beside it.
     """
-    network = load_network(model_json_file, model_weights_file)
+    loaded = load_network(model_json_file, model_weights_file)
+    opened, network = adaptable(loaded), KerasNetwork(loaded)
     eight, faster, exact, plain = (Path(f"{made}{form}") for form in FORMS)
-    convert(network, eight, int8=True)
+    convert(opened, eight, int8=True)
     compiled = open_compiled(eight)
     right, seconds = answers_alike(compiled, network), seconds_a_face(compiled)
     if right and seconds < FAST:
         return eight
-    convert(network, plain, int8=False)
+    convert(opened, plain, int8=False)
     if convert_for_mnn(plain, exact) and answers_alike(compiled := open_compiled(exact, many=True), network):
         if not right:
             return exact

@@ -13,6 +13,7 @@ import pytest
 
 from inference import cache as network_cache
 from inference import compiled, convert, terminal
+from inference.adaptable import KerasNetwork, adaptable, channels_of
 from model import FacialExpressionModel, ModelError, load_network
 from paths import MODEL_JSON, MODEL_WEIGHTS, ROOT
 
@@ -43,7 +44,7 @@ def forms(network, tmp_path_factory):
     """The network in 32 bits for LiteRT and for MNN, as paths."""
     folder = tmp_path_factory.mktemp("forms")
     plain, exact = folder / "made.exact.tflite", folder / "made.exact.mnn"
-    convert.convert(network, plain, int8=False)
+    convert.convert(adaptable(network), plain, int8=False)
     convert.convert_for_mnn(plain, exact)
     return plain, exact
 
@@ -89,15 +90,21 @@ def test_what_is_compiled_answers_as_keras_does(model, network):
     exact = network.predict_on_batch(patterns)
     assert np.abs(model.predict(patterns) - exact).mean() < 0.005
     assert model.note is None
+    people = convert.some_people(channels_of(network))[:64]
+    exact, _ = KerasNetwork(network)(patterns, people)
+    assert np.abs(model.predict(patterns, people) - exact).mean() < 0.005
 
 
 @pytest.mark.parametrize("many", [False, True])
 def test_mnn_answers_as_keras_does_for_any_number_of_faces(forms, network, many):
     pytest.importorskip("MNN")
-    opened, patterns = network_cache.open_compiled(forms[1], many), convert.patterns()[:40]
-    exact = network.predict_on_batch(patterns)
+    opened, keras_network = network_cache.open_compiled(forms[1], many), KerasNetwork(network)
+    patterns, people = convert.patterns()[:40], convert.some_people(opened.channels)[:40]
+    exact, measures = keras_network(patterns, people)
     for count in (1, 5, 40):
-        assert opened(patterns[:count]) == pytest.approx(exact[:count], abs=1e-3)
+        probabilities, measured = opened(patterns[:count], people[:count])
+        assert probabilities == pytest.approx(exact[:count], abs=1e-3)
+        assert measured == pytest.approx(measures[:count], abs=1e-2)
 
 
 @pytest.mark.parametrize(
@@ -232,6 +239,8 @@ def test_a_network_that_eight_bits_would_change_runs_in_more(cache, small, tmp_p
     exact = small.predict_on_batch(patterns)
     assert np.ptp(exact, axis=0).max() > 0.1  # the answers differ from face to face
     assert model.predict(patterns) == pytest.approx(exact, abs=1e-3)
+    assert model.learn(patterns[:3]) is None  # it has no layer that could be set to a person
+    assert model.predict(patterns[:3], [None] * 3) == pytest.approx(exact[:3], abs=1e-3)
 
 
 def test_what_is_wrong_with_the_files_is_passed_on_by_the_process_that_compiles(cache, tmp_path, monkeypatch):
@@ -247,7 +256,9 @@ def test_where_nothing_can_be_compiled_keras_classifies(cache, monkeypatch):
     monkeypatch.setattr(network_cache, "CONVERTER", "a_library_that_is_not_there")
     model = FacialExpressionModel()
     assert "a_library_that_is_not_there" in model.note
-    assert model.predict(np.zeros((2, 48, 48))).sum(axis=1) == pytest.approx([1, 1])
+    faces = convert.patterns()[:2]
+    assert model.predict(faces).sum(axis=1) == pytest.approx([1, 1])
+    assert not np.allclose(model.predict(faces, [model.learn(faces)] * 2), model.predict(faces), atol=0.001)
 
 
 def test_without_litert_keras_classifies(monkeypatch):
