@@ -12,8 +12,9 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, TextIO
 
 from distributed import KilledWorker
@@ -23,13 +24,14 @@ from model import FacialExpressionModel, ModelError
 from version import VERSION
 from videos.cluster import ClusterError, connected, run
 from videos.inputs import Inputs, expand_lists, find_inputs
-from videos.job import Done, Job
+from videos.job import Done, Job, Rest, parse_rest
 from videos.names import in_one_line, readable, shortened
 from videos.outputs import LONGEST_ENDING, clear, foreign_output, is_finished, is_outdated
 from videos.reasons import explain
 from videos.steps import do
 from videos.table import to_rows
 from videos.video_file import seconds_of
+from vision.confidence import SURE
 from vision.source import SourceError
 
 FORMATS = ("csv", "parquet")  # of tables
@@ -41,24 +43,36 @@ log = logging.getLogger(__name__)
 BAR = "{percentage:3.0f} %|{bar}| {elapsed}, {remaining} left{postfix}"
 
 
-def analyze(path: str | Path, out: str | Path | None = None, every: int = 1) -> list[dict[str, Any]]:
+def analyze(
+    path: str | Path,
+    out: str | Path | None = None,
+    every: int = 1,
+    rest: str | float | Path | None = None,
+    sure: float = SURE,
+) -> list[dict[str, Any]]:
     """Find the faces and expressions in a saved video or picture. Returns a dict for each face in each frame.
 
     The keys are videos.table.COLUMNS; `pandas.DataFrame(rows)` makes a data frame of them. every: of so many frames one
     is analysed. out: a folder for the annotated video, the table as CSV and the timeline, which replace earlier ones;
-    without it, nothing is written. Raises vision.source.SourceError, model.ModelError, and FileExistsError where a file
-    of another origin would be replaced.
+    without it, nothing is written. rest: where each person shows the resting face: "first" for the first two seconds in
+    which they are seen, seconds since the beginning, or a picture of the person who is seen longest. sure: the
+    share of such labels that are right, 0..1, from which on one is. Raises ValueError for another `rest`,
+    vision.source.SourceError, model.ModelError, and FileExistsError where a file of another origin would be replaced.
     """
-    path = Path(path)
+    path, resting = Path(path), None if rest is None else parse_rest(str(rest))
     if not os.path.exists(path):
         raise SourceError(f"{path} does not exist.")
-    if out is None:
-        job = Job(path, readable(path.name), "", False, None, False, every)
-    else:
-        [job] = plan([path], path.parent, Path(out), every)
-        if foreign := foreign_output(job):
-            raise FileExistsError(f"{foreign} exists, and is not from this program; choose another folder.")
-    _, found = do(job)
+    with ExitStack() as stack:
+        if out is None:
+            folder = stack.enter_context(TemporaryDirectory())
+            job = Job(
+                path, readable(path.name), os.path.join(folder, "video"), False, None, False, every, resting, sure
+            )
+        else:
+            [job] = plan([path], path.parent, Path(out), every, rest=resting, sure=sure)
+            if foreign := foreign_output(job):
+                raise FileExistsError(f"{foreign} exists, and is not from this program; choose another folder.")
+        _, found = do(job)
     return list(to_rows(found, job.name))
 
 
@@ -70,6 +84,8 @@ def plan(
     video: bool = True,
     table: str | None = "csv",
     timeline: bool = True,
+    rest: Rest | None = None,
+    sure: float = SURE,
 ) -> list[Job]:
     """A Job for each video or picture, with outputs beside it, or in the folder `out` as they lie in `root`.
 
@@ -82,7 +98,7 @@ def plan(
         folder, base = os.path.split(base)
         place = os.path.join(out.absolute(), folder) if out else path.parent
         base = os.path.join(place, shortened(base, LONGEST_ENDING))
-        jobs.append(Job(path, readable(name), base, video, table, timeline, every))
+        jobs.append(Job(path, readable(name), base, video, table, timeline, every, rest, sure))
     return jobs
 
 
@@ -218,6 +234,19 @@ def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--no-timeline", action="store_true", help="no picture of the expressions over time")
     parser.add_argument("--no-table", action="store_true", help="no table")
     parser.add_argument("--format", choices=FORMATS, default="csv", help="of the table (default: %(default)s)")
+    parser.add_argument(
+        "--rest-face",
+        metavar="first|SECONDS|PICTURE",
+        help="where each person shows the resting face: the first two seconds in which they are seen, two seconds from "
+        "a moment on, or a picture of the person who is seen longest",
+    )
+    parser.add_argument(
+        "--sure",
+        type=float,
+        default=SURE,
+        metavar="SHARE",
+        help="show labels that are right at least so often, and Unsure for others (default: %(default)s; 0 shows all)",
+    )
     parser.add_argument("--force", action="store_true", help="analyse again what is finished")
     parser.add_argument("--workers", type=int, help="processes on this machine (default: one a core)")
     parser.add_argument("--scheduler", metavar="tcp://HOST:8786", help="use the Dask cluster of this scheduler")
@@ -227,6 +256,12 @@ def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
         number = getattr(options, name)
         if number is not None and number < 1:
             parser.error(f"--{name} takes a number from 1")
+    if not 0 <= options.sure <= 1:
+        parser.error("--sure takes a number from 0 to 1")
+    try:
+        options.rest = None if options.rest_face is None else parse_rest(options.rest_face)
+    except ValueError as error:
+        parser.error(f"--rest-face {error}")
     if options.no_video and options.no_timeline and options.no_table:
         parser.error("with --no-video, --no-timeline and --no-table there is nothing to make")
     if options.out and options.out.exists() and not options.out.is_dir():
@@ -244,6 +279,8 @@ def choose_jobs(inputs: Inputs, options: argparse.Namespace) -> tuple[list[Job],
         video=not options.no_video,
         table=None if options.no_table else options.format,
         timeline=not options.no_timeline,
+        rest=options.rest,
+        sure=options.sure,
     )
     waiting: list[Job] = []
     counts: Counter[str] = Counter()

@@ -14,6 +14,7 @@ import numpy as np
 
 from model import FacialExpressionModel
 from vision.annotate import LiveAnnotator, find_in_picture
+from vision.confidence import SURE
 from vision.draw import draw_faces, message_card
 from vision.faces import Face
 from vision.judge import Found
@@ -38,6 +39,7 @@ RETRY_FIRST, RETRY_LONGEST = 0.25, 1.0  # seconds until a lost source is opened 
 SEARCH_EVERY = 0.1  # seconds from one search of a whole frame to the next, at least
 SEARCH_SHARE = 0.5  # of one processor core that these searches may take
 SEARCH_AT_ONCE = 0.22  # seconds since the last frame, after which there is time to search the next before it is shown
+MIRRORED_UP_TO = 0.0004  # seconds that a face may take, so that ten faces and their mirror images take 8 ms
 RATE_OVER = 2.0  # seconds over which the frame rate is taken
 FAULT_PAUSE, FAULT_TOLD = 0.1, 10.0  # seconds until work goes on after an unforeseen error, and that it is told
 LATE = "No picture has come for some time."
@@ -78,6 +80,11 @@ class _Search:
     found: Sequence[Found] = ()
 
 
+def is_mirrored(model: FacialExpressionModel) -> bool:
+    """Whether there is time to average each face of a live picture with its mirror image."""
+    return model.seconds_a_face <= MIRRORED_UP_TO
+
+
 def encode(image: np.ndarray) -> bytes:
     """An image as JPEG bytes."""
     return cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])[1].tobytes()
@@ -95,14 +102,18 @@ class VideoCamera:
         self,
         source: Source | None = None,
         model: FacialExpressionModel | Future[FacialExpressionModel] | None = None,
+        sure: float = SURE,
     ) -> None:
         """source: see SOURCE, the default. model: a FacialExpressionModel; by default that of the exported files.
 
-        The model may be a Future of one: until it is there, faces have no labels. Raises ModelError. A source that
-        cannot be opened raises nothing: the picture says so, and it is tried again.
+        The model may be a Future of one: until it is there, faces have no labels. sure: the share of such labels that
+        are right, 0..1, from which on one is. Raises ModelError. A source that cannot be opened raises nothing: the
+        picture says so, and it is tried again.
         """
         self.source = parse_source(SOURCE if source is None else source)
-        self.settings = {"mirror": False, "boxes": True, "labels": True}  # of the picture that everyone sees
+        # Of the picture that everyone sees; adapt: whether the network is set to each face, as far as it is known.
+        self.settings = {"mirror": False, "boxes": True, "labels": True, "adapt": True}
+        self.sure = sure
         self._model = model or FacialExpressionModel()
         self._threads: list[threading.Thread] = []
         lock = threading.Lock()  # guards all that follows
@@ -166,8 +177,9 @@ class VideoCamera:
     def state(self) -> dict[str, Any]:
         """What is being watched, as a dict for JSON.
 
-        source, frames a second, settings, and sentences or None: what is wrong with the source, what failed in the
-        program itself, and why there are no labels yet.
+        source, frames a second, settings, whether faces are averaged with their mirror images (None while that is not
+        known yet), and sentences or None: what is wrong with the source, what failed in the program itself, and why
+        there are no labels yet.
         """
         with self._work:
             times = [moment for moment in self._frame_times if moment > time.monotonic() - RATE_OVER]
@@ -177,8 +189,9 @@ class VideoCamera:
                 "fps": round(rate, 1),
                 "problem": self._problem or (LATE if self._late else None),
                 "fault": self.fault(),
-                "waiting": None if self._ready_model() else PREPARING,
+                "waiting": None if (model := self._ready_model()) else PREPARING,
                 "settings": self.settings,
+                "mirrored": is_mirrored(model) if model else None,
             }
 
     def fault(self) -> str | None:
@@ -191,6 +204,14 @@ class VideoCamera:
         with self._work:
             self.settings = self.settings | settings
             self._draw_again()
+
+    def rest(self, number: int) -> bool:
+        """Take how the face of that number looks in the next two seconds for its resting face, for everyone.
+
+        Returns whether there is such a face.
+        """
+        annotator = self._annotator
+        return annotator is not None and annotator.rest(number)
 
     def watch(self, source: Source) -> None:
         """Watch another source from now on, for everyone; see SOURCE."""
@@ -312,9 +333,9 @@ class VideoCamera:
         with self._work:
             self._work.wait_for(lambda: self._closed or self._captured, CARD_AFTER / 4)
             captured, self._captured = self._captured, None
-            self._annotated_release = self._releases
-            if self._annotated_source is not self.source:
-                self._annotated_source, self._annotator = self.source, None
+            if self._annotated_source is not self.source or self._annotated_release != self._releases:
+                self._annotated_source, self._annotator = self.source, None  # which forgets the faces
+                self._annotated_release = self._releases
                 self._is_still, self._is_played = is_picture(self.source), is_played(self.source)
                 self._seen, self._seen_at = BLANK, time.monotonic()
         if captured is None:
@@ -348,7 +369,7 @@ class VideoCamera:
             self._publish(timestamp, image)
             self._model.exception()  # waits for it
         if model := self._ready_model():
-            self._publish_faces(timestamp, image, find_in_picture(image, model))
+            self._publish_faces(timestamp, image, find_in_picture(image, model, self.sure))
 
     def _annotate_moving(self, timestamp: float, image: np.ndarray) -> None:
         grey, now, source = cv2.cvtColor(image, cv2.COLOR_BGR2GRAY), time.monotonic(), self.source
@@ -363,9 +384,11 @@ class VideoCamera:
             search = _Search(sizes, now, known, self._frame_search.search(sizes, known, is_rare=True))
         elif search and search.sizes[0].shape != grey.shape:
             search = None
-        self._annotator = self._annotator or LiveAnnotator()
+        self._annotator = self._annotator or LiveAnnotator(self.sure)
         found, searched = (search.found, search.moment) if search else (None, None)
-        faces = self._annotator.annotate(sizes, now, self._ready_model(), found, searched)
+        model, adapt = self._ready_model(), self.settings["adapt"]
+        mirrored = model is not None and is_mirrored(model)
+        faces = self._annotator.annotate(sizes, now, model, found, searched, adapt, mirrored)
         self._seen = image
         self._publish_faces(timestamp, image, faces)
         with self._work:
@@ -374,7 +397,7 @@ class VideoCamera:
             self._work.notify_all()
 
     def _search(self) -> None:
-        """Search the newest whole frame, and rest for as long as the machine needs."""
+        """Search the newest whole frame, get to know one face, and rest for as long as the machine needs."""
         with self._work:
             self._work.wait_for(lambda: self._closed or self._unsearched is not None)
             search, self._unsearched = self._unsearched, None
@@ -383,10 +406,14 @@ class VideoCamera:
             return
         began = time.monotonic()
         found = self._frame_search.search(search.sizes, search.known)
-        took = time.monotonic() - began
         with self._work:
             if source is self.source:
                 self._found = replace(search, found=found)
+        annotator, model = self._annotator, self._ready_model()
+        if annotator and model:
+            annotator.learn(model)
+        took = time.monotonic() - began
+        with self._work:
             self._work.wait_for(lambda: self._closed, max(SEARCH_EVERY, took / SEARCH_SHARE) - took)
 
     def _ready_model(self) -> FacialExpressionModel | None:

@@ -14,6 +14,7 @@ from werkzeug.serving import BaseWSGIServer
 import camera
 from model import FacialExpressionModel, ModelError
 from version import VERSION
+from vision.confidence import SURE
 from vision.source import Source, SourceError, check_source, parse_source
 from web.access import EVERYWHERE, OWN_NAMES, is_loopback, names_of
 from web.app import close_app, create_app
@@ -71,9 +72,19 @@ def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
     )
     parser.add_argument("--certfile", metavar="PEM", help="serve https with this certificate")
     parser.add_argument("--keyfile", metavar="PEM", help="the certificate's key, if it is in another file")
+    parser.add_argument(
+        "--sure",
+        type=float,
+        default=SURE,
+        metavar="SHARE",
+        help="show labels that are right at least so often, and Unsure for others (default: %(default)s; 0 shows all)",
+    )
     parser.add_argument("--no-browser", action="store_true", help="do not open the page in the browser")
     parser.add_argument("--version", action="version", version=VERSION)
-    return parser.parse_args(arguments)
+    options = parser.parse_args(arguments)
+    if not 0 <= options.sure <= 1:
+        parser.error("--sure takes a number from 0 to 1")
+    return options
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -109,7 +120,7 @@ def serve(options: argparse.Namespace) -> None:
     model = ThreadPoolExecutor(1).submit(FacialExpressionModel)
     if wait([model], MODEL_WAIT).done:
         model.result()
-    video = camera.VideoCamera(source, model)
+    video = camera.VideoCamera(source, model, options.sure)
     needs_token = options.allow_host or not is_loopback(options.host)
     token = secrets.token_urlsafe(24) if needs_token else None
     names = [*names_of(options.host), *options.allow_host]

@@ -4,6 +4,7 @@ The layers are those of the course "Facial Expression Recognition with Keras" (C
 """
 
 import threading
+import time
 from collections import deque
 from collections.abc import Sequence
 from functools import cached_property
@@ -17,11 +18,12 @@ from inference.cache import load_compiled
 from inference.compiled import CompiledNetwork
 from inference.errors import CompileError, ModelError
 from inference.keras_files import import_keras, load_network
-from inference.person import PASSES, Person, people_of, person_of, share_of, weights_of
+from inference.person import PASSES, REST_SHARE, Person, people_of, person_of, share_of, weights_of
 from paths import MODEL_JSON, MODEL_WEIGHTS
 from vision.crop import FACE_SIZE, crop_face
 from vision.expressions import EMOTIONS
 
+TIMED = 4  # predictions, of which the fastest says how long a face takes
 LEARNED_AT_ONCE = 24  # faces; the network needs 0.7 MB of memory for each
 AT_ONCE = 3  # calls: each has a network to itself, which takes memory; the others wait for a few milliseconds
 Network = CompiledNetwork | KerasNetwork
@@ -98,7 +100,7 @@ class FacialExpressionModel:
         self._turn = threading.Semaphore(AT_ONCE)
         self._first: Network | None = None  # the one that may compute on several threads
         self.note: str | None = None  # a sentence about the network's form where it is not the usual one
-        self.predict(np.zeros((1, FACE_SIZE, FACE_SIZE), np.uint8))  # so that the first face need not wait
+        self.seconds_a_face = self._time()  # of a single one; besides, the first face need not wait
 
     @cached_property
     def network(self) -> Any:
@@ -124,28 +126,36 @@ class FacialExpressionModel:
         probabilities, _ = self._run(np.concatenate([faces, faces[:, :, ::-1]]), known + known)
         return (probabilities[: len(faces)] + probabilities[len(faces) :]) / 2
 
-    def learn(self, faces: np.ndarray, share: float | None = None) -> Person | None:
+    def learn(self, faces: np.ndarray, resting: bool = False) -> Person | None:
         """What the network is to be set to for a person, from some of their faces; for `predict`.
 
-        faces: as for `predict`, at least one; of one sitting, or of several. share: 0..1, of this person's own
-        statistics beside those of all people; None for one that grows with the number of faces. None is returned for a
-        network that cannot be set to a person.
+        faces: as for `predict`, at least one; the more there are, the further the network is set to them. resting:
+        whether they show the face at rest, for which one is enough. Returns None for a network that cannot be set.
         """
         faces, person, weights = _as_batch(faces), None, None
-        share = share_of(len(faces)) if share is None else share
         for _ in range(PASSES):  # each sets one layer more, since what a layer gets depends on those before it
             parts = [faces[first : first + LEARNED_AT_ONCE] for first in range(0, len(faces), LEARNED_AT_ONCE)]
             answers = [self._run(part, [person] * len(part)) for part in parts]
             probabilities, measures = (np.concatenate(each) for each in zip(*answers))
             if not measures.shape[1]:
                 return None
-            weights = weights_of(probabilities) if weights is None else weights
+            if weights is None:
+                weights = weights_of(probabilities)
+                share = REST_SHARE if resting else share_of(probabilities)
             person = person_of(measures, weights, share)
         return person
 
     def predict_emotion(self, img: np.ndarray) -> str:
         """The label of one face, given as (48, 48), (48, 48, 1) or (1, 48, 48, 1) with values 0..255."""
         return self.EMOTIONS_LIST[int(np.argmax(self.predict(img)[0]))]
+
+    def _time(self) -> float:
+        face, taken = np.zeros((1, FACE_SIZE, FACE_SIZE), np.uint8), []
+        for _ in range(TIMED):
+            began = time.perf_counter()
+            self.predict(face)
+            taken.append(time.perf_counter() - began)
+        return min(taken)
 
     def _run(self, faces: np.ndarray, people: Sequence[Person | None]) -> tuple[np.ndarray, np.ndarray]:
         """The probabilities and the measures of at least one face; see compiled.py."""

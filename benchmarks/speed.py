@@ -44,6 +44,7 @@ def inference(model: FacialExpressionModel) -> list[Figure]:
         of_eight.append(_seconds(lambda: model.predict(faces), 50) / 8)
         ratios.append(slow / alone[-1])
     print(f"  a face alone {np.median(alone) * 1000:.2f} ms, one of eight {np.median(of_eight) * 1000:.2f} ms")
+    print(f"  live, faces are {'' if camera.is_mirrored(model) else 'not '}averaged with their mirror images here")
     return [Figure("a face through the network, against `model.predict`", float(np.median(ratios)), 30, " times")]
 
 
@@ -99,7 +100,7 @@ def _pipeline_rate(model: FacialExpressionModel, video: Path) -> float:
     waiting: deque[Future[int]] = deque()
     started = time.perf_counter()
     with ThreadPoolExecutor(1) as pool:
-        for frame in annotate_video(timed, model):
+        for frame in annotate_video(timed, model, mirrored=camera.is_mirrored(model)):
             faces = smoother.smooth(frame.faces, frame.moment)
             waiting.append(pool.submit(encode, frame.image, faces))
             if len(waiting) > ENCODING:

@@ -1,8 +1,8 @@
 """Runs a compiled network: in eight bits on LiteRT; in 32 bits on MNN, or on LiteRT where MNN is not available.
 
 Called with faces (n, 48, 48, 1) float32 of 0..255, n at least 1, and people (n, 2 * channels) float32, a network
-returns probabilities (n, 7) and measures (n, 2 * channels), both float32; adaptable.py says what they are. `channels` is
-0 for a network that cannot be set to a person. None is safe to call from two threads at once; each releases Python's
+returns probabilities (n, 7) and measures (n, 2 * channels), both float32; see adaptable.py. `channels` is 0
+for a network that cannot be set to a person. None is safe to call from two threads at once; each releases Python's
 lock meanwhile.
 """
 

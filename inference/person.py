@@ -7,8 +7,10 @@ import numpy as np
 from vision.expressions import EMOTIONS
 
 # Share of a person's own statistics in what the layers take for average, of very many faces; of so many, half of it.
-# The rest are those of all people. Chosen on pictures of the press, see docs/model-card.md.
-SHARE, HALF_AT = 0.4, 10
+# The rest are those of all people. Chosen on pictures of the press and on the demo; docs/model-card.md has the figures.
+SHARE, HALF_AT = 0.4, 14
+ENOUGH = 0.5  # mean probability of all expressions but one, from which on faces are as various as they need to be
+REST_SHARE = 0.35  # the share of a face at rest, which somebody has pointed out
 PASSES = 6  # each sets one layer more; the course's network has six
 LEAST = 0.01  # probability, so that no sum is 0
 EPSILON = 1e-3  # of Keras' BatchNorm, so that nothing is divided by 0
@@ -33,15 +35,20 @@ def people_of(known: Sequence[Person | None], channels: int) -> np.ndarray:
     return people
 
 
-def share_of(count: int) -> float:
-    """The share, 0..1, that so many faces of one person have in what the layers take for average."""
-    return SHARE * count / (count + HALF_AT)
+def share_of(probabilities: np.ndarray) -> float:
+    """The share, 0..1, that some faces of one person have in what the layers take for average.
+
+    It grows with their number, and where they all show one expression, it is small: that is not to become the average.
+    probabilities: (n, 7), as answered for an unknown person.
+    """
+    count, various = len(probabilities), 1 - probabilities.mean(axis=0).max()
+    return float(SHARE * count**2 / (count**2 + HALF_AT**2) * min(1, various / ENOUGH))
 
 
 def weights_of(probabilities: np.ndarray) -> np.ndarray:
     """How much each face counts, (n,) that sum to 1: those that look neutral as much as all others together.
 
-    probabilities: (n, 7), as answered for an unknown person. So one expression that lasts does not become the average.
+    probabilities: (n, 7), as answered for an unknown person.
     """
     neutral = np.clip(probabilities[:, EMOTIONS.index("Neutral")], LEAST, 1 - LEAST)
     return 0.5 * neutral / neutral.sum() + 0.5 * (1 - neutral) / (1 - neutral).sum()

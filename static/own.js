@@ -24,8 +24,9 @@ const NO_FRAMES = "The camera sends no picture. If this lasts, unplug it and plu
 const video = byId("own-video");
 const overlay = byId("own-boxes");
 const sent = document.createElement("canvas");
-const faces = new Faces(byId("own-faces"), byId("own-nobody"));
 const page = crypto.randomUUID?.() ?? String(Math.random());
+const rest = (face) => ask(`api/frames/${page}/rest`, "POST", { face });
+const faces = new Faces(byId("own-faces"), byId("own-nobody"), rest);
 // From Start to Stop; what belongs to an earlier one comes too late and is ignored.
 // { camera: the MediaStream, or null until the browser allows it; permission: as it was then; isMuted }
 let session = null;

@@ -1,8 +1,9 @@
-// Draws the labels of each face over time: a row per face, a coloured bar per label.
+// Draws the labels of each face over time: a row per face, a coloured bar per label, pale where it is unsure.
 const ROW = 22; // pixels
 const LEFT = 24; // pixels left of the bars, for the faces' numbers
 const MOST_ROWS = 6;
 const DRAW_EVERY = 500; // milliseconds
+const PALE = 0.3; // opacity
 const GAP = 0.5; // seconds; a face missing for longer leaves a gap in its row
 const legend = [...document.querySelectorAll(".legend li")];
 
@@ -23,7 +24,7 @@ export class Timeline {
   // Add the faces of one live frame; time: its time in seconds. Bars older than the span are dropped.
   add(time, faces) {
     this.end = time;
-    for (const { face, label } of faces) if (label) this.note(time, face, label);
+    for (const { face, label, sure } of faces) if (label) this.note(time, face, label, sure);
     for (const [face, runs] of this.seen) {
       while (runs.length && runs[0].end < time - this.span) runs.shift();
       if (!runs.length) this.seen.delete(face);
@@ -31,12 +32,12 @@ export class Timeline {
     if (Date.now() - this.drawn > DRAW_EVERY) this.draw();
   }
 
-  note(time, face, label) {
+  note(time, face, label, sure) {
     const runs = this.seen.get(face) ?? this.seen.set(face, []).get(face);
     const latest = runs.at(-1);
     const goesOn = latest && time - latest.end < GAP;
-    if (goesOn && latest.label === label) latest.end = time;
-    else runs.push({ label, begin: goesOn ? latest.end : time, end: time });
+    if (goesOn && latest.label === label && latest.sure === sure) latest.end = time;
+    else runs.push({ label, sure, begin: goesOn ? latest.end : time, end: time });
   }
 
   draw() {
@@ -57,12 +58,14 @@ export class Timeline {
       const middle = ROW * (row + 0.5);
       context.fillStyle = ink;
       context.fillText(face, 2, middle);
-      for (const { label, begin, end } of runs) {
+      for (const { label, sure, begin, end } of runs) {
         const left = Math.max(LEFT, this.place(begin));
         const right = Math.max(left + 2, this.place(end));
         context.fillStyle = this.colours.get(label);
+        context.globalAlpha = sure ? 1 : PALE;
         context.fillRect(left, middle - ROW / 2 + 2, right - left, ROW - 4);
-        if (context.measureText(label).width + 8 > right - left) continue;
+        context.globalAlpha = 1;
+        if (!sure || context.measureText(label).width + 8 > right - left) continue;
         context.fillStyle = "white";
         context.fillText(label, left + 4, middle);
       }
@@ -86,8 +89,13 @@ export class Timeline {
   tell(rows) {
     const sentences = rows.map(([face, runs]) => {
       const seconds = new Map();
-      for (const { label, begin, end } of runs) seconds.set(label, (seconds.get(label) ?? 0) + end - begin);
-      const shares = [...seconds].sort((one, other) => other[1] - one[1]);
+      for (const { label, sure, begin, end } of runs) {
+        const word = sure ? label : "unsure";
+        seconds.set(word, (seconds.get(word) ?? 0) + end - begin);
+      }
+      const longest = Math.max(...seconds.values());
+      const told = [...seconds].filter(([, each]) => each >= Math.min(0.5, longest)); // not those of "0 s"
+      const shares = told.sort((one, other) => other[1] - one[1]);
       return `Face ${face}: ${shares.map(([label, each]) => `${label} ${each.toFixed(0)} s`).join(", ")}.`;
     });
     this.words.textContent = sentences.join(" ");

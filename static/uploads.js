@@ -100,7 +100,10 @@ async function follow(upload) {
       tell(upload, problem ?? "Done.");
       const place = upload.card.querySelector(".result");
       place.hidden = false;
-      return showVideo(place, upload.address);
+      return showVideo(place, upload.address, () => {
+        place.hidden = true;
+        follow(upload).catch((error) => tell(upload, error.message));
+      });
     }
     tell(upload, texts[status], status === "analysing" ? share : null);
     await new Promise((resolve) => setTimeout(resolve, ASK_EVERY));

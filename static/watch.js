@@ -10,7 +10,7 @@ import { Timeline } from "./timeline.js";
 
 const SPAN = 120; // seconds
 const ASK_EVERY = 2000; // milliseconds, while paused
-const faces = new Faces(byId("faces"), byId("nobody"));
+const faces = new Faces(byId("faces"), byId("nobody"), (face) => ask("rest", "POST", { face }));
 const timeline = new Timeline(byId("timeline"), byId("timeline-words"), SPAN);
 let isOpen = false;
 let isPaused = false;

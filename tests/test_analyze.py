@@ -18,8 +18,9 @@ import analyze
 from paths import ROOT
 from videos import steps
 from videos.outputs import make_room
-from videos.table import COLUMNS, Joiner
+from videos.table import COLUMNS, Joiner, in_csv
 from videos.video_file import scan
+from vision.confidence import SURE
 from vision.opencv import cv2
 from vision.source import SourceError
 from waiting import wait_until
@@ -35,7 +36,7 @@ def moving(astronaut, film, tmp_path_factory):
 @pytest.fixture(scope="module")
 def rows_of_moving(moving):
     """The clip's table, as `table` reads it, made in this process."""
-    rows = analyze.analyze(moving)
+    rows = in_csv(analyze.analyze(moving))
     return [{name: "" if value is None else str(value) for name, value in row.items()} for row in rows]
 
 
@@ -187,7 +188,10 @@ def test_the_last_step_can_be_done_again_wherever_it_was_killed(short, tmp_path,
         recording = scan(the_job.path)
         make_room(the_job)
         part, sightings, frames, key = steps.find(the_job, recording, recording.segments[0])
-        found = Joiner(1 / 25).add(part, sightings)
+        joiner = Joiner(1 / 25, SURE)
+        found = joiner.add(part, sightings)
+        found.probabilities[:] = steps.classify(the_job, recording.segments[0], found, {})
+        joiner.smooth(found)
         steps.write_table_and_timeline(the_job, recording, found, frames)
         steps.draw(the_job, recording, recording.segments[0], found, key)
         with monkeypatch.context() as patch:

@@ -62,3 +62,14 @@ def test_pages_may_send_at_once(frames, model):
         thread.join()
     assert len(seen) == 6
     assert all(len(faces) == 1 for each in seen.values() for faces in each)
+
+
+def test_a_page_can_say_that_its_face_is_at_rest(frames, model, monkeypatch):
+    monkeypatch.setattr("vision.acquaintance.RESTING", 0.0)
+    cameras = BrowserCameras(lambda: model)
+    assert not cameras.rest("page", 1)
+    for frame in frames:
+        cameras.analyze("page", frame)
+    assert not cameras.rest("another page", 1)
+    assert not cameras.rest("page", 2)
+    assert cameras.rest("page", 1)

@@ -65,7 +65,7 @@ def test_get_frame_waits_for_the_next_frame(watch, clip):
 def test_many_viewers_share_one_source_and_one_work(watch, clip, opened, model, monkeypatch):
     calls = []
     predict = model.predict
-    monkeypatch.setattr(model, "predict", lambda faces: calls.append(1) or predict(faces))
+    monkeypatch.setattr(model, "predict", lambda *options: calls.append(1) or predict(*options))
     video = watch(str(clip))
     seen = [[] for _ in range(5)]
 

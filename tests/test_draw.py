@@ -34,3 +34,14 @@ def test_drawing_on_planes_looks_like_drawing_on_the_image(boxes):
     assert (planes != before).any()
     below = max(y + height for _, y, _, height in boxes) + 5
     assert (planes[below:240] == before[below:240]).all()
+
+
+def test_an_unsure_face_is_called_so():
+    images = []
+    for sure in (True, False):
+        image = np.full((240, 320, 3), 90, np.uint8)
+        draw_faces(image, [Face(1, (60, 80, 90, 90), smoothed=np.eye(7)[HAPPY] * 0.4, label=HAPPY, sure=sure)])
+        images.append(image)
+    label, unsure = ((image[:78] != 90).any(axis=2) for image in images)
+    assert label.sum() > 1.2 * unsure.sum() > 500  # "1  Unsure" is shorter than "1  Happy 40%"
+    assert (images[0][81:] == images[1][81:]).all()

@@ -87,7 +87,7 @@ def looks_aside(monkeypatch):
 
 def test_who_looks_aside_keeps_box_and_number_and_is_not_classified(grey, looks_aside):
     class Network:
-        def predict(self, faces):
+        def predict(self, faces, people=None, mirrored=False):
             return np.full((len(faces), 7), 1 / 7, np.float32)
 
     annotator, sizes = LiveAnnotator(), halvings(grey)

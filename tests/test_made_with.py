@@ -58,7 +58,7 @@ def made_again(folder, capsys, *options):
 
 def test_every_output_of_a_video_names_version_network_and_options(made):
     [line] = {mark_of(made / f"clip{ending}") for ending in ("_annotated.mp4", ".png", ".csv", ".parquet")}
-    assert re.fullmatch(LINE + "; every 2", line)
+    assert re.fullmatch(LINE + "; every 2; adapted", line)
     assert hash_of_pair() in line
     with av.open(str(made / "clip_annotated.mp4")) as container:
         assert container.metadata["comment"] == line
@@ -80,7 +80,7 @@ def test_a_csv_has_its_metadata_beside_it_as_the_w3c_says(made):
     assert content["dc:source"] == "clip.mp4"
     columns = content["tableSchema"]["columns"]
     assert [column["titles"] for column in columns] == [column["name"] for column in columns] == COLUMNS
-    assert {column["datatype"] for column in columns} == {"string", "integer", "float", "double"}
+    assert {column["datatype"] for column in columns} == {"string", "boolean", "integer", "float", "double"}
     assert all(column["dc:description"] and "\n" not in column["dc:description"] for column in columns)
     assert not (made / "clip.parquet-metadata.json").exists()
 
@@ -105,7 +105,7 @@ def test_other_options_make_it_anew(folder, capsys):
     assert analyse(folder, "--no-video", "--every", 2) == 0
     assert made_again(folder, capsys, "--every", "2") == "1 finished before (--force analyses them again)"
     assert made_again(folder, capsys) == OUTDATED
-    assert {mark_of(folder / name).rpartition("; ")[2] for name in ("clip.csv", "clip.png")} == {"every 1"}
+    assert {mark_of(folder / name).split("; ")[2] for name in ("clip.csv", "clip.png")} == {"every 1"}
     assert len((folder / "clip.csv").read_text().splitlines()) == 4
     assert made_again(folder, capsys) == "1 finished before (--force analyses them again)"
 
@@ -118,7 +118,7 @@ def test_another_network_or_version_makes_it_anew(folder, capsys, monkeypatch, n
         patch.setattr(job_module, name, value)
         assert analyse(folder, "--no-video") == 0
     assert made_again(folder, capsys) == OUTDATED
-    assert re.fullmatch(LINE + "; every 1", mark_of(folder / "clip.csv"))
+    assert re.fullmatch(LINE + "; every 1; adapted", mark_of(folder / "clip.csv"))
 
 
 def test_pictures_do_not_depend_on_options_for_videos(picture, tmp_path, capsys):
@@ -161,7 +161,7 @@ def test_outputs_of_older_versions_are_known_and_made_anew(folder, made, capsys)
     assert captured.out.splitlines()[0] == OUTDATED
     assert "1 of 1 analysed" in captured.out
     assert captured.err == ""
-    assert re.fullmatch(LINE + "; every 1", mark_of(folder / "clip.csv"))
+    assert re.fullmatch(LINE + "; every 1; adapted", mark_of(folder / "clip.csv"))
 
 
 def test_older_parquet_is_known(tmp_path):

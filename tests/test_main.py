@@ -167,12 +167,15 @@ def test_only_the_own_page_changes_settings(serve, clip):
         answer = ask(address, "/settings", "POST", content, Content_Type="application/json", **headers)
         return answer.status, answer.json()
 
-    assert post('{"mirror": true}', Origin=address) == (200, {"mirror": True, "boxes": True, "labels": True})
+    assert post('{"mirror": true}', Origin=address) == (
+        200,
+        {"mirror": True, "boxes": True, "labels": True, "adapt": True},
+    )
     assert post('{"mirror": false}', Origin="http://elsewhere.example")[0] == 403
     for content in ("", "[]", '{"mirror": 1}', '{"colour": true}'):
         status, answer = post(content)
         assert status == 400
-        assert "true or false for any of mirror, boxes, labels" in answer["error"]
+        assert "true or false for any of mirror, boxes, labels, adapt" in answer["error"]
     assert ask(address, "/state").json()["settings"]["mirror"] is True
 
 

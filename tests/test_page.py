@@ -103,8 +103,18 @@ def test_settings_change_the_picture_for_all(serve, open_page, picture):
         before = page.evaluate(SNAPSHOT_SIZE)
         page.locator("#settings").get_by_label(name).click()
         wait_until(lambda before=before: page.evaluate(SNAPSHOT_SIZE) != before)
-    wait_until(lambda: state(page)["settings"] == {"mirror": True, "boxes": False, "labels": False})
+    expected = {"mirror": True, "boxes": False, "labels": False, "adapt": True}
+    wait_until(lambda: state(page)["settings"] == expected)
     other.wait_for_function("() => document.querySelector('[name=mirror]').checked")
+
+
+def test_a_face_can_be_said_to_be_at_rest(serve, open_page):
+    page = open_page(serve("demo"))
+    wait_for_face(page)
+    page.get_by_role("button", name="This is my resting face").first.click()
+    page.get_by_text("Adapted to this resting face").wait_for(timeout=20_000)
+    page.get_by_label("Adapt to faces").click()
+    page.get_by_text("Adapted to this resting face").wait_for(state="hidden")
 
 
 def test_pause_holds_picture_and_bars_and_resume_continues(serve, open_page, clip):
@@ -268,6 +278,11 @@ def test_uploaded_videos_wait_play_above_their_timeline_and_are_removed(serve, o
         with open(download.value.path(), "rb") as file:
             assert file.read(len(begin)) == begin
         assert download.value.suggested_filename.startswith("a_b_")
+    with page.expect_request("**/rest") as asked:
+        page.get_by_role("button", name="Analyse again with that").click()
+    assert asked.value.post_data_json == {"face": 1, "seconds": pytest.approx(1.6, abs=0.1)}
+    page.locator(".upload .result:visible video").wait_for(state="hidden")
+    page.locator(".upload .result:visible video").wait_for(timeout=60_000)
     address = page.locator(".upload video").get_attribute("src").rpartition("/")[0]
     page.get_by_role("button", name="Remove a, b.mp4").click()
     wait_until(lambda: page.evaluate(STATUS, address) == 404)

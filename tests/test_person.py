@@ -4,7 +4,7 @@ import pytest
 
 from inference.adaptable import KerasNetwork, adaptable, channels_of
 from inference.convert import patterns
-from inference.person import SHARE, nobody, share_of, weights_of
+from inference.person import REST_SHARE, SHARE, nobody, share_of, weights_of
 from model import load_network
 from paths import MODEL_JSON, MODEL_WEIGHTS
 
@@ -38,15 +38,15 @@ def set_to(network, faces, share):
 
 
 def test_a_person_is_what_each_layer_would_take_for_average(model, network, faces):
-    person = model.learn(faces, share=0.4)
-    adapted = set_to(load_network(MODEL_JSON, MODEL_WEIGHTS), faces, 0.4)
+    person = model.learn(faces, resting=True)
+    adapted = set_to(load_network(MODEL_JSON, MODEL_WEIGHTS), faces, REST_SHARE)
     expected = adapted.predict_on_batch(faces[..., np.newaxis])
     assert np.abs(model.predict(faces, [person] * 5) - expected).mean() < 0.01
     assert np.abs(model.predict(faces) - expected).mean() > 0.02
 
 
 def test_each_face_of_a_batch_has_a_person_of_its_own(model, faces):
-    person = model.learn(faces[:2], 0.4)
+    person = model.learn(faces[:2], resting=True)
     alone = [model.predict(faces[:1], [person])[0], model.predict(faces[:1])[0]]
     together = model.predict(faces[[0, 0, 1]], [person, None, person])[:2]
     assert together == pytest.approx(np.array(alone), abs=0.002)
@@ -61,7 +61,9 @@ def test_neutral_faces_count_as_much_as_all_others():
 def test_the_more_of_a_person_was_seen_the_more_it_counts(model, faces):
     changes = [np.abs(model.learn(faces[:count]) - nobody(1, 1984)[0]).mean() for count in (1, 5)]
     assert changes[1] > 2 * changes[0]
-    assert share_of(1000) <= SHARE
+    various, alike = np.full((1000, 7), 1 / 7), np.tile(np.eye(7)[4] * 0.9, (1000, 1)) + 0.1 / 7
+    assert SHARE * 0.99 < share_of(various) <= SHARE
+    assert share_of(alike) < SHARE / 4
 
 
 def test_mirrored_is_the_mean_of_a_face_and_its_mirror_image(model, faces):

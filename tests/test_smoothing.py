@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from vision.confidence import right_at
 from vision.faces import Face
 from vision.smoothing import FORGET_AFTER, ExpressionSmoother
 
@@ -67,3 +68,16 @@ def test_a_face_that_is_long_gone_is_forgotten():
     smooth(smoother, [1], [sure(0)], 0.0)
     smooth(smoother, [2], [sure(0)], FORGET_AFTER + 1)
     assert smooth(smoother, [1], [sure(3)], FORGET_AFTER + 1.1)[0].label == 3
+
+
+def test_a_label_is_sure_from_a_line_on_and_then_until_it_is_clearly_not():
+    line, smoother = float(right_at(np.array([0.6]), np.array([3]))[0]), ExpressionSmoother(0.0)
+    assert smooth(smoother, [1], [sure(3, 0.2)], 0.0)[0].sure
+    smoother = ExpressionSmoother(line)
+    steps = enumerate((0.55, 0.62, 0.57, 0.5))
+    assert [smooth(smoother, [1], [sure(3, each)], moment)[0].sure for moment, each in steps] == [
+        False,
+        True,
+        True,
+        False,
+    ]

@@ -11,6 +11,7 @@ from PIL import Image
 from test_any_file import film as record
 from test_any_file import numbered
 from videos import steps
+from videos.job import Rest
 from videos.outputs import work_folder
 from waiting import wait_until
 from web import video_queue
@@ -33,33 +34,33 @@ def content(film, astronaut, tmp_path_factory):
 
 
 # What a process of the queue's can do in place of an analysis. They belong to a module, since that process imports it.
-def write_outputs(path, name, report):
+def write_outputs(path, name, rest, sure, report):
     for share in (0.2, 0.5, 1.0):
         report(share)
     for output in OUTPUTS.values():
         (path.parent / output).write_text(name)
 
 
-def take_long(path, name, report):
+def take_long(path, name, rest, sure, report):
     report(0.5)
     time.sleep(600)
 
 
-def crash(path, name, report):
+def crash(path, name, rest, sure, report):
     os._exit(1)
 
 
-def fail(path, name, report):
+def fail(path, name, rest, sure, report):
     raise ZeroDivisionError("by zero")
 
 
-def analyze_on_full_disk(path, name, report):
+def analyze_on_full_disk(path, name, rest, sure, report):
     def do(job, report):
         folder = work_folder(job)
         raise OSError(errno.ENOSPC, "No space left on device", str(folder / "000000000.nut"))
 
     steps.do = do
-    analyze_upload(path, name, report)
+    analyze_upload(path, name, rest, sure, report)
 
 
 @pytest.fixture
@@ -117,6 +118,20 @@ def test_videos_are_analysed_one_after_another(uploads, content, monkeypatch):
     uploads.remove(first.id)
     assert finished(second)[-1]["status"] == "done"
     assert uploads.output(second.id, "table.csv").read_text() == "two.mp4"
+
+
+def test_a_video_is_analysed_again_with_a_resting_face(uploads, content, monkeypatch):
+    wishes = []
+    monkeypatch.setattr(video_queue, "run_in_child", lambda _, *arguments, **options: wishes.append(arguments[2]))
+    upload = uploads.add("clip.mp4", io.BytesIO(content))
+    finished(upload)
+    assert uploads.rest("unknown", 1, 0.5) is None
+    assert uploads.rest(upload.id, 1, 0.5) is upload
+    finished(upload)
+    assert wishes == [None, Rest(0.5, face=1)]
+    upload.status = "analysing"
+    with pytest.raises(RequestError, match="not analysed yet"):
+        uploads.rest(upload.id, 1, 0.5)
 
 
 def test_what_is_removed_leaves_nothing(uploads, content, tmp_path, quick):

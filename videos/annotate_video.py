@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from vision.annotate import Classifier, classified, with_probabilities
-from vision.crop import crop_faces
+from vision.classify import Classifier, classified, faces_believed, with_probabilities
+from vision.crop import FACE_SIZE, cut_faces
 from vision.faces import Face
 from vision.follow import DOUBLE_FACE, FaceFollower, face_of
 from vision.judge import Found
@@ -33,23 +33,29 @@ FRAMES_AHEAD = 32  # that are decoded before they are needed
 
 @dataclass
 class AnnotatedFrame:
-    """A frame and the faces in it, with probabilities but not smoothed."""
+    """A frame and the faces in it, not smoothed."""
 
     image: np.ndarray  # (height, width, 3) uint8 BGR, or (height, width) grey; not drawn on
     sizes: list[np.ndarray]  # its halvings: in grey, (height, width) uint8, then at half the size, and so on
     moment: float  # seconds
     faces: list[Face] = field(default_factory=list)
+    # (n, 48, 48) uint8, of those that can be classified, each in its own light.
+    crops: np.ndarray = field(default_factory=lambda: np.empty((0, FACE_SIZE, FACE_SIZE), np.uint8))
 
 
 def annotate_video(
-    frames: Iterable[tuple[np.ndarray, float]], model: Classifier, threads: bool = True
+    frames: Iterable[tuple[np.ndarray, float]],
+    model: Classifier | None,
+    threads: bool = True,
+    mirrored: bool = False,
 ) -> Iterator[AnnotatedFrame]:
     """Yield an AnnotatedFrame for each frame of a video, none skipped.
 
-    frames: pairs of an image, in colour or grey, and its moment. Whole frames are searched a stretch ahead, and a face
-    that is found is traced back through its stretch to where it first was. threads: whether reading and searching have
-    threads of their own; with or without, and however fast the machine is, the same video gives the same result. What
-    `frames` raises is raised after the frames that came before it; without threads at once.
+    frames: pairs of an image, in colour or grey, and its moment. model: classifies the faces as they come, mirrored or
+    not; None where that is done later, when all of the video is known. Whole frames are searched a stretch ahead, and a
+    face that is found is traced back through its stretch to where it first was. threads: whether reading and searching
+    have threads of their own; with or without, and however fast the machine is, the same video gives the same result.
+    What `frames` raises is raised after the frames that came before it; without threads at once.
     """
     follower = FaceFollower()
     frame_search: FrameSearch | None = None
@@ -75,7 +81,9 @@ def annotate_video(
                 current, found = waiting
                 _follow_stretch(follower, current, found.result())
                 small = any(face.box[3] < SMALL_FACE * len(current[-1].image) for face in current[-1].faces)
-                _classify_stretch(current, model)
+                _crop_stretch(current)
+                if model:
+                    _classify_stretch(current, model, mirrored)
                 yield from current
             waiting = (stretch, search) if stretch else None
         if threads:
@@ -180,10 +188,15 @@ def _follow_stretch(follower: FaceFollower, stretch: list[AnnotatedFrame], found
             frame.faces.append(face_of(face.number, place, face.score, side, frame.sizes[0]))
 
 
-def _classify_stretch(stretch: list[AnnotatedFrame], model: Classifier) -> None:
+def _crop_stretch(stretch: list[AnnotatedFrame]) -> None:
+    for frame in stretch:
+        frame.crops = cut_faces(frame.sizes[0], classified(frame.faces))
+
+
+def _classify_stretch(stretch: list[AnnotatedFrame], model: Classifier, mirrored: bool) -> None:
     """Fill in the faces' probabilities, with one call of the model for all of them."""
-    faces = [classified(frame.faces) for frame in stretch]
-    crops = np.concatenate([crop_faces(frame.sizes[0], each) for frame, each in zip(stretch, faces)])
-    counts = np.cumsum([len(each) for each in faces])[:-1]
-    for frame, probabilities in zip(stretch, np.split(model.predict(crops), counts)):
-        frame.faces = with_probabilities(frame.faces, probabilities)
+    faces = [face for frame in stretch for face in classified(frame.faces)]
+    probabilities = faces_believed(np.concatenate([frame.crops for frame in stretch]), faces, model, mirrored=mirrored)
+    counts = np.cumsum([len(frame.crops) for frame in stretch])[:-1]
+    for frame, rows in zip(stretch, np.split(probabilities, counts)):
+        frame.faces = with_probabilities(frame.faces, rows)

@@ -1,16 +1,45 @@
 """A saved video or picture, what to make of it, and what came of it."""
 
+import math
+import os
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from inference.pair import hash_of_pair
 from version import MADE_WITH
+from vision.confidence import SURE
 from vision.source import is_picture
 
 
 def program_and_network() -> str:
     """What a result is made with here, before any option: the program's version and the network. Raises ModelError."""
     return f"{MADE_WITH}; network {hash_of_pair()}"
+
+
+@dataclass(frozen=True, slots=True)
+class Rest:
+    """Where somebody shows the resting face, from which a video's other faces of theirs are judged."""
+
+    seconds: float | None = None  # the moment from which on, for two seconds; None where the face is first seen
+    picture: Path | None = None  # or a picture of it, for the person who is seen longest
+    face: int | None = None  # the person's number, as an earlier analysis gave it; None for everybody who is seen then
+
+    def __str__(self) -> str:
+        what = self.picture.name if self.picture else "first" if self.seconds is None else f"{self.seconds:g}"
+        return what if self.face is None else f"{what} of {self.face}"
+
+
+def parse_rest(text: str) -> Rest:
+    """A Rest for all: of "first", of seconds since the beginning, or of a picture's path. Raises ValueError."""
+    if text == "first":
+        return Rest()
+    with suppress(ValueError):
+        if 0 <= float(text) < math.inf:
+            return Rest(seconds=float(text))
+    if not os.path.isfile(text):
+        raise ValueError('takes "first", a number of seconds, or the path of a picture')
+    return Rest(picture=Path(text).absolute())
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +53,8 @@ class Job:
     format: str | None  # of the table: csv, parquet, or None for no table
     with_timeline: bool  # a PNG, which is made of videos alone
     every: int = 1  # of so many frames one is analysed
+    rest: Rest | None = None
+    sure: float = SURE  # share of such labels that are right, from which on one is
     maker: str = field(default_factory=program_and_network)
 
     @property
@@ -34,7 +65,10 @@ class Job:
     @property
     def made_with(self) -> str:
         """What the outputs say they are made with: the program, the network, and each option that changes a result."""
-        return self.maker if self.is_picture else f"{self.maker}; every {self.every}"
+        parts = [self.maker]
+        if not self.is_picture:
+            parts += [f"every {self.every}", "adapted", *([f"resting face {self.rest}"] if self.rest else [])]
+        return "; ".join(parts + [f"sure {self.sure:g}"] * (self.sure != SURE))
 
     @property
     def annotated(self) -> Path | None:

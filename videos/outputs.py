@@ -3,12 +3,14 @@
 import json
 import os
 import shutil
+import tempfile
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import av
+import numpy as np
 from PIL import Image
 
 from version import MAKER
@@ -87,25 +89,38 @@ def foreign_output(job: Job) -> Path | None:
     return next((path for path in job.outputs if path.exists() and mark_of(path) is None), None)
 
 
-def work_folder(job: Job) -> Path | None:
-    """The folder for what is not whole yet; None for a job without outputs."""
+def work_folder(job: Job) -> Path:
+    """The folder for what is not whole yet."""
     beginning, ending = ".", ".analysing"
     name = shortened(job.path.name, len(beginning + ending))
-    return job.outputs[0].parent / f"{beginning}{name}{ending}" if job.outputs else None
+    return Path(job.base).parent / f"{beginning}{name}{ending}"
 
 
 def unfinished(job: Job, output: Path) -> Path:
     """Where an output is written before it gets its name."""
-    folder = work_folder(job)
-    assert folder
-    return folder / f"whole{output.suffix}"
+    return work_folder(job) / f"whole{output.suffix}"
 
 
 def piece(job: Job, first: int) -> Path:
     """The file for the part of the annotated video that begins with frame number `first`."""
-    folder = work_folder(job)
-    assert folder
-    return folder / f"{first:09}.nut"
+    return work_folder(job) / f"{first:09}.nut"
+
+
+def write_crops(job: Job, first: int, crops: np.ndarray) -> None:
+    """Keep the faces, (n, 48, 48) uint8, of the segment that begins with frame number `first`, until all are known."""
+    made = _crops(job, first)
+    with naming(made), tempfile.NamedTemporaryFile(dir=made.parent, suffix=made.suffix, delete=False) as partly:
+        np.save(partly, crops)
+    os.replace(partly.name, made)
+
+
+def read_crops(job: Job, first: int) -> np.ndarray:
+    """What write_crops kept, read from the disk where it is used."""
+    return np.load(_crops(job, first), mmap_mode="r")
+
+
+def _crops(job: Job, first: int) -> Path:
+    return work_folder(job) / f"{first:09}.npy"
 
 
 @contextmanager
@@ -135,14 +150,12 @@ def write_table(job: Job, found: Found) -> None:
 def make_room(job: Job) -> None:
     """Make the folder for what is not whole yet, and remove what an interrupted run left there."""
     clear(job)
-    if folder := work_folder(job):
-        folder.mkdir(parents=True)
+    work_folder(job).mkdir(parents=True)
 
 
 def clear(job: Job) -> None:
     """Remove what is not whole."""
-    if folder := work_folder(job):
-        shutil.rmtree(folder, ignore_errors=True)
+    shutil.rmtree(work_folder(job), ignore_errors=True)
 
 
 def publish(job: Job) -> None:

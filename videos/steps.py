@@ -19,11 +19,14 @@ from model import FacialExpressionModel
 from videos.annotate_video import annotate_video, without_tails
 from videos.frame_cache import FrameCache
 from videos.job import Done, Job
-from videos.outputs import make_room, naming, piece, publish, unfinished, work_folder, write_table
+from videos.outputs import make_room, naming, piece, publish, unfinished, work_folder, write_crops, write_table
+from videos.people import People, classify_part, learn_people
 from videos.table import Found, Joiner, concatenate, gather
 from videos.timeline import draw_timeline
 from videos.video_file import Recording, Segment, join_pieces, read, scan, write_piece
 from vision.annotate import find_in_picture
+from vision.classify import classified
+from vision.crop import FACE_SIZE
 from vision.decoding import grey, planes
 from vision.draw import draw_faces, draw_on_planes
 from vision.faces import Face
@@ -32,7 +35,8 @@ from vision.sightings import Sighting, see
 from vision.source import SourceError, read_picture
 
 JPEG_QUALITY = 90
-STEP_SHARE = 0.45  # of a job that is shared out: the search for faces, and the drawing
+# Of a job that is shared out: the search for faces, their classification, and the drawing.
+FIND_SHARE, CLASSIFY_SHARE, DRAW_SHARE = 0.45, 0.1, 0.4
 _frames = FrameCache()
 
 
@@ -68,7 +72,7 @@ def find(
     threads: bool = False,
     advance: Callable[[], None] | None = None,
 ) -> tuple[Found, dict[int, Sighting], int, str | None]:
-    """Find the faces of a segment; their numbers count from 1 in each segment, and nothing is smoothed.
+    """Find the faces of a segment; their numbers count from 1 in each segment. What they look like goes to the disk.
 
     threads: whether to use more than one. advance: is called after each frame. Returns the faces, their sightings by
     number, how many frames there were, and the key of those frames in this process' FrameCache, or None.
@@ -88,11 +92,26 @@ def find(
     sightings: dict[int, Sighting] = {}
     moments: list[float] = []
     faces: list[list[Face]] = []
-    for frame in annotate_video(frames(), _model(None if threads else 1), threads):
+    crops: dict[tuple[int, int], np.ndarray] = {}  # by the numbers of frame and face
+    for index, frame in enumerate(annotate_video(frames(), None, threads)):
         see(sightings, frame.faces, frame.sizes, frame.moment)
         moments.append(frame.moment)
         faces.append(frame.faces)
-    return gather(zip(numbers, moments, without_tails(faces))), sightings, len(numbers), key
+        crops |= {(numbers[index], face.number): crop for face, crop in zip(classified(frame.faces), frame.crops)}
+    found = gather(zip(numbers, moments, without_tails(faces)))
+    rows = zip(found.frames[~found.turned_away].tolist(), found.numbers[~found.turned_away].tolist())
+    write_crops(job, segment.first, np.array([crops[row] for row in rows], np.uint8).reshape(-1, FACE_SIZE, FACE_SIZE))
+    return found, sightings, len(numbers), key
+
+
+def learn(job: Job, firsts: list[int], parts: list[Found], threads: bool = False) -> People:
+    """What the network learns of each face of a video, see learn_people."""
+    return learn_people(job, firsts, parts, _model(None if threads else 1))
+
+
+def classify(job: Job, segment: Segment, part: Found, people: People, threads: bool = False) -> np.ndarray:
+    """The probabilities of a segment's faces, see classify_part."""
+    return classify_part(job, segment.first, part, people, _model(None if threads else 1))
 
 
 def draw(
@@ -154,40 +173,79 @@ def video_steps(job: Job, recording: Recording) -> Steps:
     raises, or this itself (SourceError), ends the job.
     """
     segments = recording.segments
-    finding = [
-        Call(find, (job, recording, each), len(each.timestamps or ()) // job.every, STEP_SHARE / len(segments))
-        for each in segments
-    ]
-    joiner = Joiner(float(job.every / recording.rate))
-    results: dict[int, tuple[Found, dict[int, Sighting], int, str | None]] = {}
-    parts: list[Found] = []
-    frames, calls, left = 0, finding, len(finding)
-    while left:
-        call, result = yield calls
-        calls, left = [], left - 1
-        if call.function is not find:
-            continue
-        results[finding.index(call)] = result
-        while len(parts) in results:  # a segment is joined, and can be drawn, when all before it are
-            index = len(parts)
-            part, sightings, count, key = results.pop(index)
-            parts.append(joiner.add(part, sightings))
-            frames += count
-            if job.annotated:
-                arguments = (job, recording, segments[index], parts[index], key)
-                calls.append(Call(draw, arguments, share=finding[index].share, after=finding[index]))
-            if len(parts) == len(segments):
-                found = _whole(job, parts, frames)
-                calls.append(Call(write_table_and_timeline, (job, recording, found, frames), urgent=True))
-        left += len(calls)
+    joiner = Joiner(float(job.every / recording.rate), job.sure)
+    parts, frames, keys = yield from _find_all(job, recording, joiner)
+    firsts = [segment.first for segment in segments]
+    _, people = yield [Call(learn, (job, firsts, parts), urgent=True)]
+    yield from _classify_all(job, recording, joiner, parts, people, keys)
+    found = concatenate(parts)
+    yield [Call(write_table_and_timeline, (job, recording, found, frames), urgent=True)]
     _, done = yield [Call(finish, (job, recording, found, frames), urgent=True)]
     return done, found
 
 
-def _whole(job: Job, parts: list[Found], frames: int) -> Found:
+def _find_all(job: Job, recording: Recording, joiner: Joiner) -> Steps:
+    """The steps that find the faces of all segments.
+
+    They return these, numbered through, how many frames there were, and for each segment the Call that found its faces
+    and the key of its frames.
+    """
+    segments = recording.segments
+    finding = [
+        Call(find, (job, recording, each), len(each.timestamps or ()) // job.every, FIND_SHARE / len(segments))
+        for each in segments
+    ]
+    results: dict[int, tuple[Found, dict[int, Sighting], int, str | None]] = {}
+    parts: list[Found] = []
+    keys: list[tuple[Call, str | None]] = []
+    calls, frames = finding, 0
+    while len(parts) < len(segments):
+        call, result = yield calls
+        calls, results[finding.index(call)] = [], result
+        while len(parts) in results:  # a segment is joined when all before it are
+            part, sightings, count, key = results.pop(len(parts))
+            keys.append((finding[len(parts)], key))
+            parts.append(joiner.add(part, sightings))
+            frames += count
     if not frames:
         raise SourceError(f"{job.path} is not a video that can be played; none of its frames can be decoded.")
-    return concatenate(parts)
+    return parts, frames, keys
+
+
+def _classify_all(
+    job: Job,
+    recording: Recording,
+    joiner: Joiner,
+    parts: list[Found],
+    people: People,
+    keys: list[tuple[Call, str | None]],
+) -> Steps:
+    """The steps that classify the faces of all segments and draw them, the others: see _find_all."""
+    share = 1 / len(parts)
+    classifying = []
+    for segment, part in zip(recording.segments, parts):
+        known = {number: people[number] for number in set(part.numbers.tolist()) & set(people)}
+        classifying.append(Call(classify, (job, segment, part, known), share=CLASSIFY_SHARE * share))
+    calls, left = classifying, len(classifying)
+    results: dict[Call, np.ndarray] = {}
+    done = 0  # segments that are smoothed
+    while left:
+        call, result = yield calls
+        calls, left = [], left - 1
+        if call.function is not classify:
+            continue
+        results[call] = result
+        while (
+            done < len(parts) and classifying[done] in results
+        ):  # when all before it are, it can be smoothed, and drawn
+            part, (found_by, key) = parts[done], keys[done]
+            part.probabilities[~part.turned_away] = results.pop(classifying[done])
+            joiner.smooth(part)
+            if job.annotated:
+                arguments = (job, recording, recording.segments[done], part, key)
+                calls.append(Call(draw, arguments, share=DRAW_SHARE * share, after=found_by))
+            done += 1
+        left += len(calls)
 
 
 def begin(job: Job) -> Done | Recording:
@@ -230,7 +288,9 @@ def do(job: Job, threads: bool = True, report: Callable[[float], None] | None = 
     try:
         while True:
             call = waiting[0]
-            options = {"threads": threads, "advance": advance} if call.function in (find, draw) else {}
+            options: dict[str, Any] = {"threads": threads} if call.function in (find, learn, classify, draw) else {}
+            if call.function in (find, draw):
+                options["advance"] = advance
             # What follows from a call comes first: the frames to be drawn are still in memory.
             waiting = steps.send((call, call.function(*call.arguments, **options))) + waiting[1:]
     except StopIteration as end:
@@ -239,7 +299,7 @@ def do(job: Job, threads: bool = True, report: Callable[[float], None] | None = 
 
 def _do_picture(job: Job) -> tuple[Done, Found]:
     image = read_picture(job.path)
-    faces = find_in_picture(image, _model(None))
+    faces = find_in_picture(image, _model(None), job.sure)
     found = gather([(0, 0.0, faces)])
     if job.annotated:
         draw_faces(image, faces)

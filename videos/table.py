@@ -4,7 +4,7 @@ import csv
 import itertools
 import json
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -26,7 +26,7 @@ class Column:
     """A column of the table."""
 
     name: str
-    kind: str  # text, whole (a number), single or double (precision)
+    kind: str  # text, truth (a value), whole (a number), single or double (precision)
     meaning: str
 
 
@@ -46,14 +46,21 @@ SCHEMA = [
     Column("angle", "whole", "degrees by which the face is tilted clockwise; 0 where it is about upright"),
     Column("score", "single", "the share of such finds that are faces"),
     Column("state", "text", "frontal or turned away; a face that is turned away has neither label nor probabilities"),
+    Column("sure", "truth", "whether the label is right often enough to be shown; if not, the face is unsure"),
 ]
 COLUMNS = [column.name for column in SCHEMA]
 FIRST_COLUMNS = COLUMNS[: COLUMNS.index("label") + 1]  # of version 1
 # Columns since then, in their order: tables only grow at the end, and those that have grown are recognised too.
 LATER = ("angle", "score", "state", "sure", "marker", "excluded")
-IN_PYTHON = {"text": str, "whole": int, "single": float, "double": float}
-IN_PARQUET = {"text": "string", "whole": "int32", "single": "float32", "double": "float64"}
-IN_CSVW = {"text": "string", "whole": "integer", "single": "float", "double": "double"}
+IN_PYTHON: dict[str, Callable[[str], Any]] = {
+    "text": str,
+    "truth": lambda text: text == "true",
+    "whole": int,
+    "single": float,
+    "double": float,
+}
+IN_PARQUET = {"text": "string", "truth": "bool_", "whole": "int32", "single": "float32", "double": "float64"}
+IN_CSVW = {"text": "string", "truth": "boolean", "whole": "integer", "single": "float", "double": "double"}
 STATES: tuple[State, State] = ("frontal", "turned away")  # by Found.turned_away
 MARK = MAKER.encode()  # a key of a Parquet file's metadata, by which the file is recognised
 LONGEST_HEADER = 10_000  # characters
@@ -72,7 +79,10 @@ class Found:
     labels: np.ndarray  # (n,) int64, indices into EMOTIONS; -1 until they are smoothed, and of faces turned away
     angles: np.ndarray  # (n,) int64, degrees clockwise
     scores: np.ndarray  # (n,) float32, 0..1
-    turned_away: np.ndarray  # (n,) bool; those have no probabilities: theirs are NaN
+    turned_away: (
+        np.ndarray
+    )  # (n,) bool; those have no probabilities: theirs are NaN, as all are until they are classified
+    sure: np.ndarray  # (n,) bool, of labels
 
     def __len__(self) -> int:
         return len(self.frames)
@@ -93,7 +103,7 @@ class Found:
         if self.turned_away[row]:
             return face
         expressions = {"probabilities": self.probabilities[row], "smoothed": self.smoothed[row]}
-        return replace(face, label=int(self.labels[row]), **expressions)
+        return replace(face, label=int(self.labels[row]), sure=bool(self.sure[row]), **expressions)
 
     def classified(self) -> "Found":
         """Those rows that have probabilities."""
@@ -118,23 +128,24 @@ def gather(frames: Iterable[tuple[int, float, Sequence[Face]]]) -> Found:
         np.array([face.angle for _, _, face in rows], np.int64),
         np.array([face.score for _, _, face in rows], np.float32),
         np.array([face.state == STATES[True] for _, _, face in rows], bool),
+        np.array([face.sure for _, _, face in rows], bool),
     )
 
 
 class Joiner:
     """Makes one table of the Founds of a video's segments, which come in order."""
 
-    def __init__(self, period: float) -> None:
-        """period: seconds from one analysed frame to the next."""
+    def __init__(self, period: float, sure: float) -> None:
+        """period: seconds from one analysed frame to the next. sure: see ExpressionSmoother."""
         self._longest = HOLD + period  # seconds for which a face may be away at a seam
         self._numbers = itertools.count(1)
         self._latest: dict[int, tuple[float, np.ndarray]] = {}  # the time and box of each face, by number
         self._sightings: dict[int, Sighting] = {}
         self._parts = 0  # so far
-        self._smoother = ExpressionSmoother()
+        self._smoother = ExpressionSmoother(sure)
 
     def add(self, part: Found, sightings: dict[int, Sighting]) -> Found:
-        """The next segment's Found with its faces numbered through, smoothed and labelled.
+        """The next segment's Found with its faces numbered through.
 
         A face goes on over the seam where the first box of the one overlaps the last box of the other and no more time
         lies between than a face is followed without being seen, or where it comes back, by the sightings of the part.
@@ -155,7 +166,6 @@ class Joiner:
                 known.go_on(sighting)
         part = replace(part, numbers=np.array([joined[face] for face in part.numbers.tolist()], np.int64))
         self._latest |= {face: (part.times[row], part.boxes[row]) for row, face in enumerate(part.numbers.tolist())}
-        self._smooth(part)
         return part
 
     def _candidates(self, part: Found, firsts: dict[int, int]) -> Iterator[tuple[float, int, int]]:
@@ -166,12 +176,13 @@ class Joiner:
                 if near and (share := overlaps(box, part.boxes[row])[0]) > SAME_FACE:
                     yield -share, face, earlier
 
-    def _smooth(self, part: Found) -> None:
+    def smooth(self, part: Found) -> None:
+        """Smooth and label the faces of the next segment, which are numbered and classified, where they are."""
         for rows in part.by_frame().values():
             shown = self._smoother.smooth(part.faces(rows), float(part.times[rows.start]))
             for row, face in zip(range(rows.start, rows.stop), shown):
                 if face.smoothed is not None:
-                    part.smoothed[row], part.labels[row] = face.smoothed, face.label
+                    part.smoothed[row], part.labels[row], part.sure[row] = face.smoothed, face.label, face.sure
 
 
 def concatenate(parts: Sequence[Found]) -> Found:
@@ -195,8 +206,15 @@ def to_rows(found: Found, name: str) -> Iterator[dict[str, Any]]:
             int(found.angles[index]),
             round(float(found.scores[index]), 4),
             STATES[away],
+            None if away else bool(found.sure[index]),
         )
         yield dict(zip(COLUMNS, values, strict=True))
+
+
+def in_csv(rows: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    """Rows of to_rows with their truth values as CSV on the Web has them."""
+    for row in rows:
+        yield {name: str(value).lower() if isinstance(value, bool) else value for name, value in row.items()}
 
 
 def write_csv(path: Path, rows: Iterable[dict[str, Any]]) -> None:
@@ -204,7 +222,7 @@ def write_csv(path: Path, rows: Iterable[dict[str, Any]]) -> None:
     with open(path, "w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
         writer.writeheader()
-        writer.writerows(rows)
+        writer.writerows(in_csv(rows))
 
 
 def write_metadata(path: Path, table: str, video: str, made_with: str) -> None:

@@ -20,6 +20,7 @@ from vision.expressions import EMOTION_COLOURS, EMOTIONS
 BINS = 300  # points in time at which the shares are drawn, at most
 SMOOTHED_OVER = 5  # of them
 FACES_SHOWN = 12  # those that are longest in the picture
+PALE = 0.3  # opacity of an unsure label
 NAMED_FROM = 0.06  # of the recording's length, that a label must last to be written on its bar
 # Where the parts are, in inches. Matplotlib can find places by itself, which doubles the time that a picture takes.
 WIDTH, TOP, BOTTOM = 12, 0.65, 0.8
@@ -135,9 +136,10 @@ def _draw_each(axis: Axes, found: Found, seconds: float, period: float) -> None:
     shown = sorted(faces[np.argsort(-counts, kind="stable")][:FACES_SHOWN])
     for place, face in enumerate(shown):
         own = found.numbers == face
-        for begin, end, label in _runs(found.times[own], found.labels[own], period):
-            axis.broken_barh([(begin, end - begin)], (place - 0.4, 0.8), color=_colour(label), linewidth=0)
-            if end - begin > NAMED_FROM * seconds:
+        for begin, end, label, sure in _runs(found.times[own], found.labels[own], found.sure[own], period):
+            colour, opacity = _colour(label), 1 if sure else PALE
+            axis.broken_barh([(begin, end - begin)], (place - 0.4, 0.8), color=colour, alpha=opacity, linewidth=0)
+            if sure and end - begin > NAMED_FROM * seconds:
                 axis.text((begin + end) / 2, place, EMOTIONS[label], color="white", ha="center", va="center", size=8)
     axis.set_yticks(range(len(shown)), [f"face {face}" for face in shown], size=9)
     more = len(faces) - len(shown)
@@ -145,15 +147,22 @@ def _draw_each(axis: Axes, found: Found, seconds: float, period: float) -> None:
         xlim=(0, seconds),
         ylim=(max(len(shown), 2) - 0.5, -0.5),
         xlabel="seconds",
-        title="The label of each face" + (f" ({more} more were visible for less time)" if more else ""),
+        title="The label of each face, pale where it is unsure"
+        + (f" ({more} more were visible for less time)" if more else ""),
     )
 
 
-def _runs(times: np.ndarray, labels: np.ndarray, period: float) -> Iterator[tuple[float, float, int]]:
-    """(begin, end, label) of each time span over which a face is visible with one label; frames are `period` apart."""
-    breaks = np.flatnonzero((np.diff(labels) != 0) | (np.diff(times) > 2.5 * period)) + 1
+def _runs(
+    times: np.ndarray, labels: np.ndarray, sure: np.ndarray, period: float
+) -> Iterator[tuple[float, float, int, bool]]:
+    """(begin, end, label, whether it is sure) of each time span over which a face is visible and neither changes.
+
+    Frames are `period` seconds apart.
+    """
+    changes = (np.diff(labels) != 0) | (np.diff(sure) != 0) | (np.diff(times) > 2.5 * period)
+    breaks = np.flatnonzero(changes) + 1
     for begin, end in zip([0, *breaks], [*breaks, len(times)]):
-        yield times[begin], times[end - 1] + period, labels[begin]
+        yield times[begin], times[end - 1] + period, labels[begin], sure[begin]
 
 
 def _draw_shares(axis: Axes, found: Found, frames: int, seconds: float) -> None:

@@ -2,11 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Protocol
 
 import numpy as np
 
-from vision.crop import crop_faces
+from vision.acquaintance import Acquaintances
+from vision.classify import Classifier, classified, classify, faces_believed, with_probabilities
+from vision.confidence import SURE
+from vision.crop import cut_faces
 from vision.faces import Face
 from vision.follow import FaceFollower, face_of
 from vision.judge import SHOWN, Found
@@ -18,45 +20,42 @@ from vision.smoothing import ExpressionSmoother
 CLASSIFIED_AT_ONCE = 64  # faces of a picture: the network needs 0.7 MB of memory for each
 
 
-class Classifier(Protocol):
-    """The network, as this package sees it; `model.FacialExpressionModel` is one."""
+def find_in_picture(image: np.ndarray, model: Classifier, sure: float = SURE) -> list[Face]:
+    """The faces in a single picture, (height, width, 3) uint8 BGR, from left to right; nothing is smoothed.
 
-    def predict(self, faces: np.ndarray, /) -> np.ndarray:
-        """Probabilities (n, 7) float32 of faces (n, 48, 48) uint8."""
-
-
-def classified(faces: Sequence[Face]) -> list[Face]:
-    """Those of the faces that the network can classify."""
-    return [face for face in faces if face.state == "frontal"]
-
-
-def with_probabilities(faces: Sequence[Face], probabilities: np.ndarray) -> list[Face]:
-    """The faces with their probabilities, a row of (n, 7) for each that can be classified, filled in."""
-    rows = iter(probabilities)
-    return [replace(face, probabilities=next(rows)) if face.state == "frontal" else face for face in faces]
-
-
-def classify(grey: np.ndarray, faces: Sequence[Face], model: Classifier) -> list[Face]:
-    """The faces in a grey frame, (height, width) uint8, with their probabilities filled in."""
-    return with_probabilities(faces, model.predict(crop_faces(grey, classified(faces))))
-
-
-def find_in_picture(image: np.ndarray, model: Classifier) -> list[Face]:
-    """The faces in a single picture, (height, width, 3) uint8 BGR, from left to right; nothing is smoothed."""
+    sure: see ExpressionSmoother.
+    """
     grey = cv2.cvtColor(image, cv2.COLOR_BGR2GRAY)
+    faces = _faces_in(grey)
+    parts = [faces[first : first + CLASSIFIED_AT_ONCE] for first in range(0, len(faces), CLASSIFIED_AT_ONCE)]
+    return ExpressionSmoother(sure).smooth([face for part in parts for face in classify(grey, part, model)], 0.0)
+
+
+def _faces_in(grey: np.ndarray) -> list[Face]:
     found = [each for each in search_still(halvings(grey)) if each.score >= SHOWN]
     found.sort(key=lambda each: each.place.box)
-    faces = [face_of(number, each.place, each.score, each.side, grey) for number, each in enumerate(found, 1)]
-    parts = [faces[first : first + CLASSIFIED_AT_ONCE] for first in range(0, len(faces), CLASSIFIED_AT_ONCE)]
-    return ExpressionSmoother().smooth([face for part in parts for face in classify(grey, part, model)], 0.0)
+    return [face_of(number, each.place, each.score, each.side, grey) for number, each in enumerate(found, 1)]
+
+
+def largest_face(image: np.ndarray) -> np.ndarray | None:
+    """The largest frontal face in a picture, as cut_face gives it, or None. image: (height, width, 3) uint8 BGR."""
+    grey = cv2.cvtColor(image, cv2.COLOR_BGR2GRAY)
+    faces = classified(_faces_in(grey))
+    return cut_faces(grey, [max(faces, key=lambda face: face.box[2])])[0] if faces else None
 
 
 class LiveAnnotator:
-    """Finds the faces in frames as they come, one by one. Not safe to call from two threads at once."""
+    """Finds the faces in frames as they come, one by one, and gets to know them.
 
-    def __init__(self) -> None:
+    Not safe to call from two threads at once, but for `learn`, for which there may be one more.
+    """
+
+    def __init__(self, sure: float = SURE) -> None:
+        """sure: see ExpressionSmoother."""
         self._follower = FaceFollower(is_live=True)
-        self._smoother = ExpressionSmoother()
+        self._smoother = ExpressionSmoother(sure)
+        self._acquaintances = Acquaintances()
+        self._moment = 0.0  # of the latest frame
 
     def annotate(
         self,
@@ -65,16 +64,35 @@ class LiveAnnotator:
         model: Classifier | None,
         found: Sequence[Found] | None = None,
         searched: float | None = None,
+        adapt: bool = True,
+        mirrored: bool = False,
     ) -> list[Face]:
         """The faces in the next frame, from left to right.
 
         sizes: the frame's halvings. moment: its time in seconds, of any clock. model: None while it is being prepared;
         the faces then have no probabilities. found: what a search found in this frame, or in that of the moment
-        `searched`.
+        `searched`. adapt: whether the network is set to each face, as far as it is known. mirrored: see `believed`.
         """
         faces = self._follower.follow(sizes, moment, found, searched)
-        return self._smoother.smooth(classify(sizes[0], faces, model), moment) if model else faces
+        self._moment = moment
+        if not model:
+            return faces
+        frontal = classified(faces)
+        crops = cut_faces(sizes[0], frontal)
+        people = self._acquaintances.people(frontal) if adapt else None
+        probabilities = faces_believed(crops, frontal, model, people, mirrored)
+        self._acquaintances.see(frontal, crops, moment)
+        faces = self._smoother.smooth(with_probabilities(faces, probabilities), moment)
+        return [replace(face, adapted=self._acquaintances.adapted(face)) for face in faces] if adapt else faces
 
     def places(self) -> list[Place]:
         """Where the faces are that are followed."""
         return self._follower.places()
+
+    def rest(self, number: int) -> bool:
+        """Take how a face looks in the next two seconds for its resting face. Returns whether it is there."""
+        return self._acquaintances.rest(number, self._moment)
+
+    def learn(self, model: Classifier) -> None:
+        """Learn from what was seen of one of the faces, if enough is new; it takes about a twentieth of a second."""
+        self._acquaintances.learn(model)

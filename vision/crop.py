@@ -17,11 +17,16 @@ LEVELS = np.arange(256) / 255
 
 
 def crop_face(grey: np.ndarray, box: Sequence[int] | np.ndarray, angle: float = 0.0) -> np.ndarray:
-    """The network's view of one face: the box cut out of a grey frame, turned upright and resized.
+    """The network's view of one face, (48, 48) uint8: as `cut_face` gives it, in good light."""
+    return in_good_light(cut_face(grey, box, angle))
+
+
+def cut_face(grey: np.ndarray, box: Sequence[int] | np.ndarray, angle: float = 0.0) -> np.ndarray:
+    """One face in its own light: the box cut out of a grey frame, turned upright and resized.
 
     grey: (height, width) uint8. box: x, y, width, height in pixels; what lies outside the frame is left out. angle:
-    degrees clockwise by which the face is tilted; beyond the frame, its edge goes on. Returns (48, 48) uint8, in good
-    light. A Haar box has FER2013's own framing, so there is no margin.
+    degrees clockwise by which the face is tilted; beyond the frame, its edge goes on. Returns (48, 48) uint8. A Haar
+    box has FER2013's own framing, so there is no margin.
     """
     x, y, width, height = (int(value) for value in box)
     if angle:
@@ -35,7 +40,7 @@ def crop_face(grey: np.ndarray, box: Sequence[int] | np.ndarray, angle: float = 
         face = cv2.resize(face, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
     # Averaging over the area keeps a large face from aliasing; it cannot enlarge.
     interpolation = cv2.INTER_AREA if min(face.shape) > FACE_SIZE else cv2.INTER_CUBIC
-    return in_good_light(cv2.resize(face, (FACE_SIZE, FACE_SIZE), interpolation=interpolation))
+    return cv2.resize(face, (FACE_SIZE, FACE_SIZE), interpolation=interpolation)
 
 
 def in_good_light(face: np.ndarray) -> np.ndarray:
@@ -60,7 +65,12 @@ def _light_of(face: np.ndarray) -> tuple[float, float]:
     return float(mean[0, 0]), float(deviation[0, 0])
 
 
-def crop_faces(grey: np.ndarray, faces: Iterable[Face]) -> np.ndarray:
-    """The network's view of n faces in a grey frame: (n, 48, 48) uint8; see crop_face."""
-    crops = [crop_face(grey, face.box, face.angle) for face in faces]
+def cut_faces(grey: np.ndarray, faces: Iterable[Face]) -> np.ndarray:
+    """Some faces in a grey frame, each in its own light: (n, 48, 48) uint8; see cut_face."""
+    crops = [cut_face(grey, face.box, face.angle) for face in faces]
     return np.array(crops, np.uint8).reshape(-1, FACE_SIZE, FACE_SIZE)
+
+
+def all_in_good_light(crops: np.ndarray) -> np.ndarray:
+    """Faces, (n, 48, 48) uint8, as the network is to see them; see in_good_light."""
+    return np.array([in_good_light(crop) for crop in crops], np.uint8).reshape(crops.shape)

@@ -11,6 +11,7 @@ from vision.opencv import cv2
 
 FONT = cv2.FONT_HERSHEY_DUPLEX  # has ASCII alone
 WHITE = (255, 255, 255)
+UNSURE = "Unsure"
 LONGEST = max(EMOTIONS, key=len)
 
 
@@ -29,7 +30,8 @@ def draw_faces(
         if outlines:
             cv2.polylines(image, [np.rint(corners).astype(np.int32)], True, colour, line, cv2.LINE_AA)
         if labels and face.label is not None and face.smoothed is not None:
-            text = f"{face.number}  {EMOTIONS[face.label]} {face.smoothed[face.label]:.0%}"
+            what = f"{EMOTIONS[face.label]} {face.smoothed[face.label]:.0%}" if face.sure else UNSURE
+            text = f"{face.number}  {what}"
             x, y = np.rint(corners.min(axis=0)).astype(int).tolist()
             _draw_label(image, x, y, text, colour, line)
 

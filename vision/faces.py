@@ -8,6 +8,7 @@ import numpy as np
 from vision.patches import Box, Place
 
 State = Literal["frontal", "turned away"]
+Adapted = Literal["seen", "resting"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -22,6 +23,8 @@ class Face:
     angle: int = 0  # degrees by which it is tilted clockwise; 0 where it is about upright
     score: float = 1.0  # the share of such finds that are faces, 0..1
     state: State = "frontal"  # one that is turned away is not classified: the network knows frontal faces alone
+    sure: bool = True  # whether the label is right often enough to be shown; where not, the face is unsure
+    adapted: Adapted | None = None  # what the network was set to for it: all that was seen of it, or its resting face
     is_seen: bool = True  # in this very frame; if not, this is where it was last, or what looks like it
 
     @property

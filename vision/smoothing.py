@@ -6,10 +6,12 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from vision.confidence import SURE, right_at
 from vision.faces import Face
 
 TIME_CONSTANT = 0.2  # seconds in which 63 % of a change has come through
 MARGIN = 0.15  # of probability by which another expression must lead before the label changes
+SURE_FOR_LESS = 0.05  # of that share, by which a label may fall below the line again
 FORGET_AFTER = 2.0  # seconds
 
 
@@ -20,16 +22,19 @@ class _Expression:
     probabilities: np.ndarray
     label: int
     moment: float
+    is_sure: bool = False
 
 
 class ExpressionSmoother:
     """Smooths the probabilities of each followed face. Not safe to call from two threads at once."""
 
-    def __init__(self) -> None:
+    def __init__(self, sure: float = SURE) -> None:
+        """sure: the share of such labels that are right, 0..1, from which on one is sure; see vision/confidence.py."""
+        self._sure = sure
         self._expressions: dict[int, _Expression] = {}  # by the face's number
 
     def smooth(self, faces: Sequence[Face], moment: float) -> list[Face]:
-        """The faces of a frame, with `smoothed` and `label` filled in for those that have probabilities.
+        """The faces of a frame, with `smoothed`, `label` and `sure` filled in for those that have probabilities.
 
         moment: the frame's time in seconds, of any clock.
         """
@@ -43,16 +48,19 @@ class ExpressionSmoother:
 
     def _with_label(self, face: Face) -> Face:
         shown = self._expressions[face.number]
-        return replace(face, smoothed=shown.probabilities, label=shown.label)
+        return replace(face, smoothed=shown.probabilities, label=shown.label, sure=shown.is_sure)
 
     def _update(self, number: int, probabilities: np.ndarray, moment: float) -> None:
         known = self._expressions.get(number)
         if known is None:
-            self._expressions[number] = _Expression(probabilities, int(np.argmax(probabilities)), moment)
-            return
+            known = self._expressions[number] = _Expression(probabilities, int(np.argmax(probabilities)), moment)
         share = 1 - math.exp(-max(0, moment - known.moment) / TIME_CONSTANT)
         known.probabilities = known.probabilities + share * (probabilities - known.probabilities)
         known.moment = moment
         best = int(np.argmax(known.probabilities))
         if known.probabilities[best] - known.probabilities[known.label] > MARGIN:
             known.label = best
+        # Once sure, it stays so until it is clearly not, so that the word does not flicker.
+        least = self._sure - (SURE_FOR_LESS if known.is_sure else 0)
+        right = right_at(known.probabilities[[known.label]], np.array([known.label]))
+        known.is_sure = bool(right[0] >= least)

@@ -50,8 +50,9 @@ def create_app(
     folder = Path(tempfile.mkdtemp(prefix="expressions-"))
     for name in ("videos", "recording"):
         (folder / name).mkdir()
-    videos, recording = VideoQueue(folder / "videos"), LiveRecording(video, folder / "recording")
-    pictures, cameras, view = PictureReader(video.model), BrowserCameras(video.model), LiveView(video, recording)
+    videos, recording = VideoQueue(folder / "videos", video.sure), LiveRecording(video, folder / "recording")
+    pictures, cameras = PictureReader(video.model, video.sure), BrowserCameras(video.model, video.sure)
+    view = LiveView(video, recording)
     app.extensions["expressions"] = Parts(videos, recording, view, folder)
     app.register_blueprint(live_routes(view, note))
     app.register_blueprint(upload_routes(pictures, cameras, videos))

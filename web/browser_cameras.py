@@ -5,8 +5,10 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from camera import is_mirrored
 from model import FacialExpressionModel
 from vision.annotate import LiveAnnotator
+from vision.confidence import SURE
 from vision.faces import Face
 from vision.opencv import cv2
 from vision.patches import halvings
@@ -22,7 +24,7 @@ LONGEST_SIDE = 1280  # pixels, of a frame
 
 @dataclass(eq=False)
 class _Page:
-    annotator: LiveAnnotator = field(default_factory=LiveAnnotator)
+    annotator: LiveAnnotator
     search: FrameSearch = field(default_factory=FrameSearch)
     used: float = 0.0  # time.monotonic() of its latest frame
     searched: float = 0.0  # and of the latest that was searched
@@ -31,11 +33,11 @@ class _Page:
 class BrowserCameras:
     """The pages that send frames. Safe to call from any thread."""
 
-    def __init__(self, model: Callable[[], FacialExpressionModel]) -> None:
-        """model: returns the network, and may wait until it is ready."""
+    def __init__(self, model: Callable[[], FacialExpressionModel], sure: float = SURE) -> None:
+        """model: returns the network, and may wait until it is ready. sure: see VideoCamera."""
         self._lock = threading.Lock()
         self._pages: dict[str, _Page] = {}  # by the names that they give themselves
-        self._model = model
+        self._model, self._sure = model, sure
 
     def __len__(self) -> int:
         return sum(time.monotonic() - page.used < FORGOTTEN_AFTER for page in list(self._pages.values()))
@@ -55,8 +57,17 @@ class BrowserCameras:
             self._pages = {key: page for key, page in self._pages.items() if now - page.used < FORGOTTEN_AFTER}
             if name not in self._pages and len(self._pages) >= MOST_PAGES:
                 raise RequestError("Too many pages send frames of their own cameras; try again later.", 503)
-            page = self._pages.setdefault(name, _Page())
+            page = self._pages.setdefault(name, _Page(LiveAnnotator(self._sure)))
             page.used, found = now, None
             if now - page.searched >= SEARCH_EVERY:
                 page.searched, found = now, page.search.search(sizes, page.annotator.places())
-            return (width, height), page.annotator.annotate(sizes, now, model, found)
+            mirrored = is_mirrored(model)
+            faces = page.annotator.annotate(sizes, now, model, found, mirrored=mirrored)
+        page.annotator.learn(model)
+        return (width, height), faces
+
+    def rest(self, name: str, number: int) -> bool:
+        """Take how a face looks in the page's next two seconds for its resting face. Returns whether it is there."""
+        with self._lock:
+            page = self._pages.get(name)
+            return page is not None and page.annotator.rest(number)

@@ -5,10 +5,14 @@ from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
+from flask import request
 
 from camera import Shot
 from vision.expressions import EMOTIONS
 from vision.faces import Face
+from web.errors import RequestError
+
+NO_SUCH_FACE = "There is no face of that number now."
 
 
 def faces_to_json(faces: Iterable[Face]) -> list[dict[str, Any]]:
@@ -22,9 +26,20 @@ def faces_to_json(faces: Iterable[Face]) -> list[dict[str, Any]]:
             "angle": face.angle,
             "score": round(face.score, 3),
             "state": face.state,
+            "sure": None if face.label is None else face.sure,
+            "adapted": face.adapted,
         }
         for face in faces
     ]
+
+
+def wanted_face() -> int:
+    """The number of a face in the request that is answered, {"face": 1}. Raises RequestError."""
+    body = request.get_json(silent=True)
+    number = body.get("face") if isinstance(body, dict) else None
+    if not isinstance(number, int) or isinstance(number, bool):
+        raise RequestError('Send a JSON object with the number of a face, such as {"face": 1}.', 400)
+    return number
 
 
 def shot_to_json(shot: Shot) -> dict[str, Any]:

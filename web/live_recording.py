@@ -13,7 +13,7 @@ import numpy as np
 
 from camera import Shot, VideoCamera
 from videos.reasons import cause
-from videos.table import COLUMNS, Found, concatenate, gather, to_rows
+from videos.table import COLUMNS, Found, concatenate, gather, in_csv, to_rows
 from vision.faces import Face
 from vision.opencv import cv2
 from vision.source import source_name
@@ -30,12 +30,15 @@ OUTPUTS = ("table.csv", "timeline.png", "video.mp4")
 log = logging.getLogger(__name__)
 
 
-def draw(path: Path, found: Found, title: str, frames: int, seconds: float, report: Callable[[Any], None]) -> None:
-    """Draw the timeline, in a process of its own. report: not used."""
+def draw(
+    path: Path, found: Found, title: str, frames: int, seconds: float, adapted: bool, report: Callable[[Any], None]
+) -> None:
+    """Draw the timeline, in a process of its own. adapted: whether the network was set to a face. report: not used."""
     from videos.job import program_and_network
     from videos.timeline import draw_timeline  # here, since the server itself does without Matplotlib
 
-    draw_timeline(path, found, title, frames, seconds, program_and_network())
+    made_with = program_and_network() + "; adapted" * adapted
+    draw_timeline(path, found, title, frames, seconds, made_with)
 
 
 class LiveRecording:
@@ -127,6 +130,7 @@ class LiveRecording:
             title,
             table.frames,
             self._seconds,
+            table.adapted,
             wanted=lambda: not self._closed,
         )
 
@@ -174,6 +178,7 @@ class _TableWriter:
     def __init__(self, path: Path) -> None:
         self.parts: list[Found] = []  # what is written
         self.frames = 0
+        self.adapted = False  # whether the network was set to any of the faces
         self._path = path
         self._held: list[tuple[int, float, Sequence[Face]]] = []  # what is not written yet
         self._name = ""  # of the source
@@ -195,8 +200,9 @@ class _TableWriter:
         self._name = name
         self._held.append((self.frames, seconds, [face for face in faces if face.probabilities is not None]))
         self.frames += 1
+        self.adapted |= any(face.adapted for face in faces)
 
     def _write(self) -> None:
         self.parts.append(gather(self._held))
-        self._writer.writerows(to_rows(self.parts[-1], self._name))
+        self._writer.writerows(in_csv(to_rows(self.parts[-1], self._name)))
         self._held.clear()

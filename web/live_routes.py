@@ -15,7 +15,7 @@ from vision.expressions import EMOTIONS
 from vision.source import Source, SourceError, find_webcams, source_name, try_source
 from web.downloads import send_output
 from web.errors import RequestError
-from web.faces_json import shot_to_json
+from web.faces_json import NO_SUCH_FACE, shot_to_json, wanted_face
 from web.live_recording import LiveRecording
 from web.server import MAX_VIEWERS
 from web.viewers import Viewers, plain_part
@@ -141,6 +141,12 @@ def _add_controls(routes: Blueprint, view: LiveView) -> None:
             raise RequestError(f"Send a JSON object with true or false for any of {', '.join(known)}.", 400)
         view.video.change_settings(wanted)
         return jsonify(view.video.settings)
+
+    @routes.post("/rest")
+    def rest() -> ResponseReturnValue:
+        if not view.video.rest(wanted_face()):
+            raise RequestError(NO_SUCH_FACE, 404)
+        return "", 204
 
     @routes.get("/sources")
     def sources() -> ResponseReturnValue:

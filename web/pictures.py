@@ -7,6 +7,7 @@ import numpy as np
 
 from model import FacialExpressionModel
 from vision.annotate import find_in_picture
+from vision.confidence import SURE
 from vision.faces import Face
 from vision.pictures import FORMATS, PictureError, TooLargeError, decode_picture
 from web.errors import RequestError
@@ -28,9 +29,9 @@ def read_picture(content: bytes, most_pixels: int = MOST_PIXELS) -> np.ndarray:
 class PictureReader:
     """Finds faces and expressions in uploaded pictures, one at a time. Safe to call from any thread."""
 
-    def __init__(self, model: Callable[[], FacialExpressionModel]) -> None:
-        """model: returns the network, and may wait until it is ready."""
-        self._lock, self._model = threading.Lock(), model
+    def __init__(self, model: Callable[[], FacialExpressionModel], sure: float = SURE) -> None:
+        """model: returns the network, and may wait until it is ready. sure: see VideoCamera."""
+        self._lock, self._model, self._sure = threading.Lock(), model, sure
 
     def read(self, content: bytes) -> list[Face]:
         """The faces in a picture file. Raises RequestError.
@@ -38,4 +39,4 @@ class PictureReader:
         Boxes are x, y, width, height in pixels of the picture as it was sent, upright.
         """
         with self._lock:
-            return find_in_picture(read_picture(content), self._model())
+            return find_in_picture(read_picture(content), self._model(), self._sure)

@@ -1,5 +1,6 @@
 """Pictures, videos and frames that people send to be analysed."""
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ from videos.table import read_columns
 from web.browser_cameras import BrowserCameras
 from web.downloads import send_output
 from web.errors import RequestError
-from web.faces_json import faces_to_json
+from web.faces_json import NO_SUCH_FACE, faces_to_json, wanted_face
 from web.pictures import PictureReader
 from web.video_queue import MOST_VIDEO_BYTES, VideoQueue
 
@@ -38,6 +39,12 @@ def _add_pictures(routes: Blueprint, pictures: PictureReader, cameras: BrowserCa
             return jsonify(error=images[0]["error"]), errors[0]
         return jsonify(images=images)
 
+    @routes.post("/api/frames/<page>/rest")
+    def rest_before_browser(page: str) -> ResponseReturnValue:
+        if not cameras.rest(page[:64], wanted_face()):
+            raise RequestError(NO_SUCH_FACE, 404)
+        return "", 204
+
     @routes.post("/api/frames/<page>")
     def browser_frame(page: str) -> ResponseReturnValue:
         size, faces = cameras.analyze(page[:64], request.get_data())
@@ -63,6 +70,15 @@ def _add_videos(routes: Blueprint, videos: VideoQueue) -> None:
     def video_state(id: str) -> ResponseReturnValue:
         upload = videos.find(id) or abort(404)
         return jsonify(upload.state())
+
+    @routes.post("/videos/<id>/rest")
+    def rest_in_video(id: str) -> ResponseReturnValue:
+        body = request.get_json(silent=True)
+        seconds = body.get("seconds") if isinstance(body, dict) else None
+        if not isinstance(seconds, int | float) or not 0 <= seconds < math.inf:
+            raise RequestError('Send a JSON object with a face and seconds, such as {"face": 1, "seconds": 2.5}.', 400)
+        upload = videos.rest(id, wanted_face(), float(seconds)) or abort(404)
+        return jsonify(upload.state()), 202
 
     @routes.delete("/videos/<id>")
     def remove_video(id: str) -> ResponseReturnValue:

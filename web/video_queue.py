@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
-from videos.job import Job
+from videos.job import Job, Rest
 from videos.reasons import explain
+from vision.confidence import SURE
 from vision.endings import VIDEO_SUFFIXES
 from vision.pictures import is_picture_file
 from vision.source import SourceError
@@ -69,6 +70,7 @@ class Upload:
     share: float = 0.0  # of the analysis that is done
     problem: str | None = None  # a sentence
     deleted: bool = False
+    rest: Rest | None = None  # where somebody shows the resting face, once the page has said so
 
     @property
     def base(self) -> Path:
@@ -86,14 +88,16 @@ class Upload:
         return {"id": self.id, "name": self.name, "status": self.status, "share": self.share, "problem": self.problem}
 
 
-def analyze_upload(path: Path, name: str, report: Callable[[float], None]) -> str | None:
+def analyze_upload(
+    path: Path, name: str, rest: Rest | None, sure: float, report: Callable[[float], None]
+) -> str | None:
     """Analyse the video at the path, with all outputs beside it. Returns a sentence on what is wrong with it, or None.
 
     Raises SourceError for whatever may be wrong with a video or a disk.
     """
     from videos.steps import do  # here, so that the server itself need not load it
 
-    job = Job(path, name, str(path.with_suffix("")), True, "csv", True)
+    job = Job(path, name, str(path.with_suffix("")), True, "csv", True, rest=rest, sure=sure)
     try:
         done, _ = do(job, report=report)
     except Exception as error:
@@ -113,9 +117,9 @@ def begins_as_video(content: bytes) -> bool:
 class VideoQueue:
     """The uploaded videos. Safe to call from any thread."""
 
-    def __init__(self, folder: Path) -> None:
-        """folder: an existing one, for nothing else."""
-        self._folder = folder
+    def __init__(self, folder: Path, sure: float = SURE) -> None:
+        """folder: an existing one, for nothing else. sure: see VideoCamera."""
+        self._folder, self._sure = folder, sure
         self._uploads: dict[str, Upload] = {}  # by id
         self._closed = False
         self._changed = threading.Condition()  # guards the above, and tells the thread of it
@@ -147,6 +151,21 @@ class VideoQueue:
             if self._thread is None:
                 self._thread = threading.Thread(target=self._work, daemon=True)
                 self._thread.start()
+            self._changed.notify()
+        return upload
+
+    def rest(self, id: str, face: int, seconds: float) -> Upload | None:
+        """Analyse an upload again, with how a face looks from a moment on as its resting face.
+
+        Returns None where there is no such upload. Raises RequestError where it is not analysed yet.
+        """
+        with self._changed:
+            upload = self.find(id)
+            if upload is None:
+                return None
+            if upload.status != "done":
+                raise RequestError("This video is not analysed yet.", 409)
+            upload.rest, upload.status, upload.share = Rest(seconds, face=face), "queued", 0.0
             self._changed.notify()
         return upload
 
@@ -231,7 +250,8 @@ class VideoQueue:
             return not (upload.deleted or self._closed)
 
         try:
-            upload.problem = run_in_child(analyze_upload, upload.path, upload.name, wanted=wanted, report=report)
+            wishes = upload.path, upload.name, upload.rest, self._sure
+            upload.problem = run_in_child(analyze_upload, *wishes, wanted=wanted, report=report)
             upload.share, upload.status = 1.0, "done"
         except Stopped:
             pass
