@@ -10,9 +10,19 @@ from pathlib import Path
 import numpy as np
 
 from model import FacialExpressionModel, ModelError
+from training.by_person import find_faces, report_people
 from training.dataset import Dataset, DatasetError, load_dataset, load_votes, majority
-from training.evaluate_pictures import Labelled, by_app, by_fer, changed_rows, labelled_pictures, report_pictures
-from training.metrics import ConditionRow, accuracy, condition_table, report
+from training.evaluate_pictures import (
+    Labelled,
+    by_app,
+    by_fer,
+    changed_rows,
+    labelled_pictures,
+    of_those_found,
+    report_pictures,
+)
+from training.metrics import ConditionRow, accuracy, condition_table, report, sure_table
+from vision.confidence import calibrated
 from vision.crop import FACE_SIZE, crop_face
 from vision.expressions import EMOTIONS
 from vision.look import UPRIGHT_BELOW
@@ -208,6 +218,7 @@ def evaluate(dataset: Dataset, split: str, votes: np.ndarray | None = None) -> N
     probabilities = predict_all(model, images)
     print(f"{split}: {report(probabilities, labels)}")
     print(report_passes(model, images, labels))
+    print(sure_table(calibrated(mirrored(model, images), ["plain"] * len(images)), labels))
     if votes is not None:
         print(report_majority(probabilities, votes[dataset.splits == split]))
     if split != "Training" and "Training" in dataset.splits:
@@ -224,10 +235,20 @@ def evaluate_pictures(pictures: Sequence[Labelled], fer: str | None) -> None:
     fer: the Python of an environment with that package, or None. Raises DatasetError and ModelError.
     """
     model = FacialExpressionModel()
-    print(report_pictures("this app", pictures, by_app(pictures, model)))
+    answers = list(by_app(pictures, model))
+    print(report_pictures("this app", pictures, answers))
+    labels, probabilities = of_those_found(pictures, answers)
+    if len(labels):
+        print(sure_table(probabilities, labels))
     print(condition_table("pictures", changed_rows(pictures, model)))
     if fer:
         print(report_pictures("the package fer", pictures, by_fer(pictures, fer)))
+
+
+def evaluate_people(folder: Path) -> None:
+    """Print how much better the app does once it knows a person. Raises DatasetError and ModelError."""
+    model = FacialExpressionModel()
+    print(report_people(find_faces(folder), model))
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -242,8 +263,19 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--split", default="PublicTest", help="PublicTest (default), PrivateTest, Training or Test")
     parser.add_argument("--votes", metavar="CSV", help="FER+'s votes on FER2013")
     parser.add_argument("--fer", metavar="PYTHON", help="the Python of an environment with the package fer, to compare")
+    parser.add_argument(
+        "--by-person",
+        action="store_true",
+        help="how much better it does once it knows a person, on a folder of pictures in <person>/<expression>/; "
+        "takes minutes",
+    )
     options = parser.parse_args(arguments)
+    if options.by_person and (options.fer or options.votes):
+        parser.error("--by-person does not go with --fer or --votes")
     try:
+        if options.by_person:
+            evaluate_people(options.data)
+            return 0
         if pictures := labelled_pictures(options.data) if options.data.is_dir() else []:
             evaluate_pictures(pictures, options.fer)
             return 0

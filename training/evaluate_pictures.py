@@ -42,6 +42,18 @@ class Labelled:
     path: Path
     label: int  # index into EMOTIONS
 
+    @property
+    def person(self) -> Path:
+        """The folder of the person, where pictures are in folders <person>/<expression>/."""
+        return self.path.parent.parent
+
+    def read(self) -> np.ndarray:
+        """The picture, (height, width, 3) uint8 BGR. Raises DatasetError."""
+        try:
+            return read_picture(self.path)
+        except SourceError as error:
+            raise DatasetError(str(error)) from error
+
 
 def labelled_pictures(folder: Path) -> list[Labelled]:
     """The pictures in the folders <expression>/ or <person>/<expression>/ of a folder; none if it has no such folders.
@@ -71,11 +83,7 @@ def by_app(
     change: what is done to each picture before. Raises DatasetError.
     """
     for each in pictures:
-        try:
-            image = read_picture(each.path)
-        except SourceError as error:
-            raise DatasetError(str(error)) from error
-        faces = [face for face in find_in_picture(change(image), model) if face.probabilities is not None]
+        faces = [face for face in find_in_picture(change(each.read()), model) if face.probabilities is not None]
         yield max(faces, key=lambda face: face.box[2]).probabilities if faces else None
 
 

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 import numpy as np
 
+from vision.confidence import SURE, rightness
 from vision.expressions import EMOTIONS
 
 try:
@@ -12,6 +13,7 @@ except ImportError as error:
     raise SystemExit("scikit-learn, which this needs, is not installed: run `pipenv sync --dev`.") from error
 
 CALIBRATION_BINS = 15
+SURE_LINES = (0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)  # for the table
 ConditionRow = tuple[str, float, float | None]  # a condition, the share that is found, and the accuracy on those, 0..1
 
 
@@ -88,6 +90,20 @@ def report(probabilities: np.ndarray, labels: np.ndarray) -> str:
             *rows,
         ]
     )
+
+
+def sure_table(probabilities: np.ndarray, labels: np.ndarray) -> str:
+    """How many faces get a label that is sure, and how many of those labels are right, by where the line is, as text.
+
+    probabilities: (n, 7), calibrated; see vision/confidence.py. labels: (n,), indices into EMOTIONS.
+    """
+    confidences, right = rightness(probabilities), np.argmax(probabilities, axis=1) == labels
+    lines = [f"{'sure from':<24}{'shown':>7}{'accuracy on those':>19}"]
+    for line in sorted({0.0, *SURE_LINES, SURE}):
+        sure = confidences >= line
+        share = f"{right[sure].mean():.1%}" if sure.any() else "-"
+        lines.append(f"{f'{line:g}' + ' (the app)' * (line == SURE):<24}{sure.mean():>7.1%}{share:>19}")
+    return "\n".join(lines)
 
 
 def condition_table(heading: str, rows: Iterable[ConditionRow]) -> str:
