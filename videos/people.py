@@ -13,7 +13,6 @@ from vision.classify import Classifier, Person, believed
 from vision.crop import all_in_good_light
 from vision.source import SourceError, read_picture
 
-AT_ONCE = 64  # faces that are classified: the network needs 0.7 MB of memory for each
 LOOK_EVERY = 0.3  # seconds from one look at a face to the next; all that it shows is known
 LEAST_SEEN = 4  # different pictures of a face, below which it is judged as nobody's
 
@@ -54,12 +53,9 @@ def classify_part(job: Job, first: int, part: Found, people: People, model: Clas
 
     first: its first frame. people: what was learned of its faces.
     """
-    part, crops = part.classified(), read_crops(job, first)
-    sides, known = part.boxes[:, 2:].max(axis=1), [people.get(number) for number in part.numbers.tolist()]
-    chunks = [slice(begin, begin + AT_ONCE) for begin in range(0, max(len(crops), 1), AT_ONCE)]
-    return np.concatenate(
-        [believed(np.array(crops[each]), sides[each], part.angles[each], model, known[each]) for each in chunks]
-    )
+    part, crops = part.classified(), np.array(read_crops(job, first))
+    known = [people.get(number) for number in part.numbers.tolist()]
+    return believed(crops, part.boxes[:, 2:].max(axis=1), part.angles, model, known)
 
 
 def _is_resting(rest: Rest, number: int, moment: float, begun: float) -> bool:

@@ -17,8 +17,6 @@ from vision.patches import Place, halvings
 from vision.search import search_still
 from vision.smoothing import ExpressionSmoother
 
-CLASSIFIED_AT_ONCE = 64  # faces of a picture: the network needs 0.7 MB of memory for each
-
 
 def find_in_picture(image: np.ndarray, model: Classifier, sure: float = SURE) -> list[Face]:
     """The faces in a single picture, (height, width, 3) uint8 BGR, from left to right; nothing is smoothed.
@@ -27,8 +25,7 @@ def find_in_picture(image: np.ndarray, model: Classifier, sure: float = SURE) ->
     """
     grey = cv2.cvtColor(image, cv2.COLOR_BGR2GRAY)
     faces = _faces_in(grey)
-    parts = [faces[first : first + CLASSIFIED_AT_ONCE] for first in range(0, len(faces), CLASSIFIED_AT_ONCE)]
-    return ExpressionSmoother(sure).smooth([face for part in parts for face in classify(grey, part, model)], 0.0)
+    return ExpressionSmoother(sure).smooth(classify(grey, faces, model), 0.0)
 
 
 def _faces_in(grey: np.ndarray) -> list[Face]:
