@@ -19,13 +19,13 @@ SMALL, DARK = 48, 50  # pixels of the side, and the mean grey level, below which
 BLURRED = 0.4  # sharpness below which it is blurred; see sharpness
 # Added to the log odds of a label's probability, to get those of its being right: people are surer of some than others.
 TRUST = {
-    "Angry": -0.09,
-    "Disgust": -0.34,
-    "Fear": 0.01,
-    "Happy": 0.46,
-    "Neutral": -0.14,
-    "Sad": -0.07,
-    "Surprise": -0.37,
+    "Angry": -0.14,
+    "Disgust": -0.36,
+    "Fear": -0.04,
+    "Happy": 0.45,
+    "Neutral": -0.11,
+    "Sad": -0.11,
+    "Surprise": -0.38,
 }
 SURE = 0.55  # share of such labels that are right, from which on one is sure
 
