@@ -115,8 +115,8 @@ def write_crops(job: Job, first: int, crops: np.ndarray) -> None:
 
 
 def read_crops(job: Job, first: int) -> np.ndarray:
-    """What write_crops kept, read from the disk where it is used."""
-    return np.load(_crops(job, first), mmap_mode="r")
+    """What write_crops kept."""
+    return np.load(_crops(job, first))
 
 
 def _crops(job: Job, first: int) -> Path:

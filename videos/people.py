@@ -32,10 +32,10 @@ def learn_people(job: Job, firsts: Sequence[int], parts: Sequence[Found], model:
     for first, part in zip(firsts, parts):
         classified = part.classified()
         for number, moment, crop in zip(classified.numbers.tolist(), classified.times.tolist(), read_crops(job, first)):
-            albums.setdefault(number, Album(LOOK_EVERY)).look(crop, moment)
+            albums.setdefault(number, Album(LOOK_EVERY)).look(crop.copy(), moment)  # not a view of all
             seen[number] = seen.get(number, 0) + 1
             if job.rest and _is_resting(job.rest, number, moment, begun.setdefault(number, moment)):
-                resting.setdefault(number, []).append(crop)
+                resting.setdefault(number, []).append(crop.copy())
     if job.rest and job.rest.picture and seen:
         resting[max(seen, key=lambda number: seen[number])] = [_face_in(job.rest)]
     people: People = {}
@@ -53,7 +53,7 @@ def classify_part(job: Job, first: int, part: Found, people: People, model: Clas
 
     first: its first frame. people: what was learned of its faces.
     """
-    part, crops = part.classified(), np.array(read_crops(job, first))
+    part, crops = part.classified(), read_crops(job, first)
     known = [people.get(number) for number in part.numbers.tolist()]
     return believed(crops, part.boxes[:, 2:].max(axis=1), part.angles, model, known)
 

@@ -235,9 +235,8 @@ def _classify_all(
         if call.function is not classify:
             continue
         results[call] = result
-        while (
-            done < len(parts) and classifying[done] in results
-        ):  # when all before it are, it can be smoothed, and drawn
+        # A segment can be smoothed, and drawn, when all before it are.
+        while done < len(parts) and classifying[done] in results:
             part, (found_by, key) = parts[done], keys[done]
             part.probabilities[~part.turned_away] = results.pop(classifying[done])
             joiner.smooth(part)

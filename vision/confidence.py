@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from vision.crop import light_of
 from vision.expressions import EMOTIONS
 from vision.look import UPRIGHT_BELOW
 from vision.opencv import cv2
@@ -17,7 +18,7 @@ OFFSETS = {"Angry": -0.27, "Disgust": 0.54, "Fear": 0, "Happy": -0.03, "Neutral"
 TEMPERATURES = {"adapted": 0.8, "dark": 0.87, "small": 0.86, "tilted": 0.87, "blurred": 0.87, "plain": 0.86}
 SMALL, DARK = 48, 50  # pixels of the side, and the mean grey level, below which a face is small and dark
 BLURRED = 0.4  # sharpness below which it is blurred; see sharpness
-# Added to the log odds of a label's probability, to get those of its being right: people are surer of some than others.
+# Added to the log odds of a label's probability: of labels that are as probable, some are right more often than others.
 TRUST = {
     "Angry": -0.14,
     "Disgust": -0.36,
@@ -59,7 +60,7 @@ def calibrated(probabilities: np.ndarray, conditions: Sequence[str]) -> np.ndarr
 def _condition(crop: np.ndarray, side: int, angle: int, adapted: bool) -> str:
     if adapted:
         return "adapted"
-    if crop.mean() < DARK:
+    if light_of(crop)[0] < DARK:
         return "dark"
     if side < SMALL:
         return "small"
@@ -83,4 +84,4 @@ def right_at(probabilities: np.ndarray, labels: np.ndarray) -> np.ndarray:
 
 def sharpness(crop: np.ndarray) -> float:
     """How much finer detail there is in a crop, (48, 48) uint8, beside its contrast: from 0."""
-    return float(cv2.Laplacian(crop, cv2.CV_32F).std() / max(crop.std(), 1))
+    return light_of(cv2.Laplacian(crop, cv2.CV_32F))[1] / max(light_of(crop)[1], 1)

@@ -48,18 +48,18 @@ def in_good_light(face: np.ndarray) -> np.ndarray:
 
     The network learned from FER2013's faces, and faces in other pictures are often darker.
     """
-    mean, deviation = _light_of(face)
+    mean, deviation = light_of(face)
     if mean < LIGHT:
         lighter = 255 * LEVELS ** (np.log(LIGHT / 255) / np.log(max(mean, 1) / 255))
         face = cv2.LUT(face, lighter.astype(np.uint8))
-        mean, deviation = _light_of(face)
+        mean, deviation = light_of(face)
     if deviation < CONTRAST:
         clearer = (255 * LEVELS - mean) * (CONTRAST / max(deviation, NOISE)) + mean
         face = cv2.LUT(face, np.clip(clearer, 0, 255).astype(np.uint8))
     return face
 
 
-def _light_of(face: np.ndarray) -> tuple[float, float]:
+def light_of(face: np.ndarray) -> tuple[float, float]:
     """The mean and the standard deviation of a face's grey levels."""
     mean, deviation = cv2.meanStdDev(face)
     return float(mean[0, 0]), float(deviation[0, 0])
