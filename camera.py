@@ -1,4 +1,4 @@
-"""One source, watched once, for any number of viewers: each frame is searched, classified, drawn and encoded once."""
+"""One source, watched once, for any number of viewers: each frame is annotated, drawn and encoded once."""
 
 import logging
 import threading
@@ -13,21 +13,21 @@ from typing import Any
 import numpy as np
 
 from model import FacialExpressionModel
-from vision.annotate import LiveAnnotator, find_in_picture
+from vision.annotate import LiveAnnotator, find_in_grey
 from vision.confidence import SURE
-from vision.draw import draw_faces, message_card
+from vision.draw import draw_on_planes, message_card
 from vision.faces import Face
 from vision.judge import Found
-from vision.opencv import cv2
 from vision.patches import Place, halvings
+from vision.planes import NEUTRAL, Planes, brightness, mirrored, size_of, to_jpeg
 from vision.search import FrameSearch
+from vision.skipped import Skipped
 from vision.source import Source, SourceError, is_picture, is_played, parse_source, read_frames, source_name
 
 # What `python main.py` watches: a webcam's index (0 is the first), "clip.mp4", "photo.jpg", "http://…", "rtsp://…"
 # or "demo".
 SOURCE: Source = 0
 
-JPEG_QUALITY = 80  # of 100
 REPEAT_AFTER = 0.4  # seconds: a picture that stands still is given again this often, as browsers need to show it
 CARD_AFTER = 1.0  # seconds without a frame until the picture says so, for a source that sends at least one a second
 CARD_AFTER_FIRST = 15.0  # seconds without a second frame until the picture says so: nobody knows yet how slow it is
@@ -44,7 +44,7 @@ RATE_OVER = 2.0  # seconds over which the frame rate is taken
 FAULT_PAUSE, FAULT_TOLD = 0.1, 10.0  # seconds until work goes on after an unforeseen error, and that it is told
 LATE = "No picture has come for some time."
 PREPARING = "The network is being prepared for this machine. This happens once; labels appear in a few seconds."
-BLANK: np.ndarray = np.zeros((360, 640, 3), np.uint8)
+BLANK: Planes = np.full((540, 640), NEUTRAL, np.uint8)
 
 log = logging.getLogger(__name__)
 
@@ -67,7 +67,19 @@ class _Frame:
     """A frame as it left the source."""
 
     timestamp: float  # time.time()
-    image: np.ndarray  # (height, width, 3) uint8 BGR
+    planes: Planes
+
+
+@dataclass(frozen=True, eq=False)
+class _Picture:
+    """A frame that is to be drawn on and shown, or a message in place of one."""
+
+    timestamp: float  # time.time() when the frame left its source
+    planes: Planes  # not drawn on
+    source: Source
+    release: int  # the value of _releases when it was taken
+    faces: Sequence[Face] = ()
+    is_card: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,17 +97,13 @@ def is_mirrored(model: FacialExpressionModel) -> bool:
     return model.seconds_a_face <= MIRRORED_UP_TO
 
 
-def encode(image: np.ndarray) -> bytes:
-    """An image as JPEG bytes."""
-    return cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])[1].tobytes()
-
-
 class VideoCamera:
     """Watches a source while anyone looks: ask with get_frame() or shots(), from any thread.
 
     Threads of its own do the work. One takes frames from the source, so that a source that hangs holds nobody else up;
-    one annotates the newest of them; one searches whole frames for faces, which the second then follows. All rest when
-    nobody has asked for five seconds. An error that nobody foresaw is logged and told, and the next frame is tried.
+    one annotates the newest of them; one draws and encodes what the second has annotated, while that goes on with the
+    next; and one searches whole frames for faces, which the second then follows. All rest when nobody has asked for
+    five seconds. An error that nobody foresaw is logged and told, and the next frame is tried.
     """
 
     def __init__(
@@ -114,6 +122,7 @@ class VideoCamera:
         # Of the picture that everyone sees; adapt: whether the network is set to each face, as far as it is known.
         self.settings = {"mirror": False, "boxes": True, "labels": True, "adapt": True}
         self.sure = sure
+        self.skipped = Skipped()
         self._model = model or FacialExpressionModel()
         self._threads: list[threading.Thread] = []
         lock = threading.Lock()  # guards all that follows
@@ -123,6 +132,7 @@ class VideoCamera:
         self._asked = self._plain_asked = 0.0  # time.monotonic() when somebody last wanted a frame, or a plain one
         self._still_frame: _Frame | None = None  # the picture that is all that the source gives
         self._captured: _Frame | None = None  # the newest frame that is not annotated yet
+        self._undrawn: _Picture | None = None  # what was annotated and is to be shown
         self._unsearched: _Search | None = None  # the newest annotated frame, for the next search
         self._found: _Search | None = None  # what the last search found
         self._problem: str | None = None  # why there is no frame, in a sentence
@@ -177,9 +187,9 @@ class VideoCamera:
     def state(self) -> dict[str, Any]:
         """What is being watched, as a dict for JSON.
 
-        source, frames a second, settings, whether faces are averaged with their mirror images (None while that is not
-        known yet), and sentences or None: what is wrong with the source, what failed in the program itself, and why
-        there are no labels yet.
+        source, frames a second, what is skipped (see Skipped.state), settings, whether faces are averaged with their
+        mirror images (None while that is not known yet), and sentences or None: what is wrong with the source, what
+        failed in the program itself, and why there are no labels yet.
         """
         with self._work:
             times = [moment for moment in self._frame_times if moment > time.monotonic() - RATE_OVER]
@@ -187,6 +197,7 @@ class VideoCamera:
             return {
                 "source": source_name(self.source),
                 "fps": round(rate, 1),
+                "skipped": self.skipped.state(),
                 "problem": self._problem or (LATE if self._late else None),
                 "fault": self.fault(),
                 "waiting": None if (model := self._ready_model()) else PREPARING,
@@ -248,7 +259,7 @@ class VideoCamera:
         """The newest shot: one numbered above `after`, or after REPEAT_AFTER any. None once the camera is closed."""
         with self._work:
             if not self._threads and not self._closed:
-                steps = (self._capture, self._annotate, self._search)
+                steps = (self._capture, self._annotate, self._show, self._search)
                 self._threads = [threading.Thread(target=self._repeat, args=(step,), daemon=True) for step in steps]
                 for thread in self._threads:
                     thread.start()
@@ -310,12 +321,13 @@ class VideoCamera:
                 self._seen_at = time.monotonic()
         source, latest = self.source, None
         try:
-            for image in read_frames(source, partial(self._source_wanted, source)):
+            for planes in read_frames(source, partial(self._source_wanted, source)):
                 self._retry = RETRY_FIRST
                 with self._work:
                     if source is self.source:
                         now = time.monotonic()
-                        self._captured, self._problem = _Frame(time.time(), image), None
+                        self.skipped.add_frame(self._captured is not None)
+                        self._captured, self._problem = _Frame(time.time(), planes), None
                         self._frame_times.append(now)
                         if latest is not None:
                             self._gaps.append(now - latest)
@@ -341,17 +353,17 @@ class VideoCamera:
         if captured is None:
             self._late = self._wanted() and self._is_late()
             if self._late:
-                self._publish(time.time(), message_card(self._seen, self._message()), is_card=True)
+                self._draw(time.time(), message_card(self._seen, self._message()), is_card=True)
             return
-        self._late, image = False, captured.image
+        self._late, planes = False, captured.planes
         if self.settings["mirror"]:
-            image = cv2.flip(image, 1)  # before anything is drawn: text is never mirrored
+            planes = mirrored(planes)  # before anything is drawn: text is never mirrored
         if self._is_still:
             self._still_frame = captured
-            self._seen = image
-            self._annotate_still(captured.timestamp, image.copy())
+            self._seen = planes
+            self._annotate_still(captured.timestamp, planes)
         else:
-            self._annotate_moving(captured.timestamp, image)
+            self._annotate_moving(captured.timestamp, planes)
         self._seen_at = time.monotonic()
 
     def _is_late(self) -> bool:
@@ -364,19 +376,19 @@ class VideoCamera:
         gaps = list(self._gaps)
         return waited > (max(CARD_AFTER, CARD_AFTER_GAPS * max(gaps)) if gaps else CARD_AFTER_FIRST)
 
-    def _annotate_still(self, timestamp: float, image: np.ndarray) -> None:
+    def _annotate_still(self, timestamp: float, planes: Planes) -> None:
         if isinstance(self._model, Future) and not self._model.done():
-            self._publish(timestamp, image)
+            self._draw(timestamp, planes)
             self._model.exception()  # waits for it
         if model := self._ready_model():
-            self._publish_faces(timestamp, image, find_in_picture(image, model, self.sure))
+            self._draw(timestamp, planes, find_in_grey(brightness(planes), model, self.sure))
 
-    def _annotate_moving(self, timestamp: float, image: np.ndarray) -> None:
-        grey, now, source = cv2.cvtColor(image, cv2.COLOR_BGR2GRAY), time.monotonic(), self.source
+    def _annotate_moving(self, timestamp: float, planes: Planes) -> None:
+        grey, now, source = brightness(planes), time.monotonic(), self.source
         sizes = halvings(grey)
         with self._work:
             search, self._found = self._found, None
-        resized = image.shape != self._seen.shape
+        resized = planes.shape != self._seen.shape
         if self._annotator is None or resized:
             search = _Search(sizes, now, found=self._frame_search.search_upright(sizes))
         elif now - self._seen_at > SEARCH_AT_ONCE:
@@ -389,8 +401,9 @@ class VideoCamera:
         model, adapt = self._ready_model(), self.settings["adapt"]
         mirrored = model is not None and is_mirrored(model)
         faces = self._annotator.annotate(sizes, now, model, found, searched, adapt, mirrored)
-        self._seen = image
-        self._publish_faces(timestamp, image, faces)
+        self.skipped.add_labels(faces, now)
+        self._seen = planes
+        self._draw(timestamp, planes, faces)
         with self._work:
             if source is self.source:
                 self._unsearched = _Search(sizes, now, self._annotator.places())
@@ -422,28 +435,38 @@ class VideoCamera:
             return self._model
         return self._model.result() if self._model.done() and not self._model.exception() else None
 
-    def _publish_faces(self, timestamp: float, image: np.ndarray, faces: Sequence[Face]) -> None:
-        plain = encode(image) if self._plain_wanted() else None
-        draw_faces(image, faces, outlines=self.settings["boxes"], labels=self.settings["labels"])
-        self._publish(timestamp, image, plain, faces)
+    def _draw(self, timestamp: float, planes: Planes, faces: Sequence[Face] = (), is_card: bool = False) -> None:
+        """Have a frame drawn and shown; waits until the one before it is being drawn."""
+        assert self._annotated_source is not None
+        picture = _Picture(timestamp, planes, self._annotated_source, self._annotated_release, faces, is_card)
+        with self._work:
+            self._work.wait_for(lambda: self._closed or self._undrawn is None)
+            self._undrawn = picture
+            self._work.notify_all()
 
-    def _publish(
-        self,
-        timestamp: float,
-        image: np.ndarray,
-        plain: bytes | None = None,
-        faces: Sequence[Face] = (),
-        is_card: bool = False,
-    ) -> None:
-        jpeg = encode(image)
+    def _show(self) -> None:
+        """Draw and encode the next annotated frame, and give it to the viewers."""
+        with self._work:
+            self._work.wait_for(lambda: self._closed or self._undrawn)
+            picture, self._undrawn = self._undrawn, None
+            self._work.notify_all()
+        if picture is None:
+            return
+        faces, drawn, plain = picture.faces, picture.planes, None
+        if faces:
+            plain = to_jpeg(picture.planes) if self._plain_wanted() else None
+            drawn = picture.planes.copy()  # the faces are still searched for in the other
+            draw_on_planes(drawn, faces, outlines=self.settings["boxes"], labels=self.settings["labels"])
+        jpeg = to_jpeg(drawn)
         with self._published:
-            if self._wanted() and self._annotated_release == self._releases:
+            if self._wanted() and picture.release == self._releases:
                 self._shot_count += 1
-                if not is_card and self._annotated_source is self.source:
+                if not picture.is_card and picture.source is self.source:
                     self._shows_source = True
+                height, width = size_of(drawn)
                 plain = plain if faces else jpeg
-                height, width = image.shape[:2]
-                self._shot = Shot(self._shot_count, timestamp, jpeg, plain, (width, height), faces, is_card)
+                size = width, height
+                self._shot = Shot(self._shot_count, picture.timestamp, jpeg, plain, size, faces, picture.is_card)
                 self._published.notify_all()
 
     def _message(self) -> list[str]:

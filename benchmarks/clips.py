@@ -13,7 +13,8 @@ from vision.opencv import cv2
 Size = tuple[int, int]  # width and height in pixels
 
 HD: Size = (1280, 720)
-MOSAIC_SIZE, MOSAIC_RATE, MOSAIC_FRAMES = (1920, 1080), 30, 300
+FULL_HD: Size = (1920, 1080)
+MOSAIC_RATE, MOSAIC_FRAMES = 30, 300
 
 
 def read_frames(path: Path, size: Size | None = None) -> Iterator[np.ndarray]:
@@ -66,21 +67,23 @@ def repeat(path: Path, count: int) -> Iterator[np.ndarray]:
             done += 1
 
 
-def mosaic_frames() -> Iterator[np.ndarray]:
-    """Yield frames of ten moving faces, (1080, 1920, 3) uint8 BGR.
+def mosaic_frames(columns: int = 5, rows: int = 2, size: Size = FULL_HD) -> Iterator[np.ndarray]:
+    """Yield frames of that size, (height, width, 3) uint8 BGR, with a moving face in each place of a grid.
 
-    Eight are the demo's drawn face at different moments, two are a photograph.
+    Of five faces, four are the demo's drawn face at different moments, and one is a photograph.
     """
     photograph = cv2.cvtColor(skimage.data.astronaut()[10:240, 110:340], cv2.COLOR_RGB2BGR)
     drawn = [frame[20:320, 180:460] for frame in read_frames(DEMO)]
-    width, height = MOSAIC_SIZE
+    width, height = size
+    wide, high = width / columns, height / rows  # of a place
+    face_size = round(min(0.65 * wide, 0.463 * high)), round(min(0.702 * wide, 0.5 * high))
+    pictures = [cv2.resize(each, face_size, interpolation=cv2.INTER_AREA) for each in (photograph, *drawn)]
     for index in range(MOSAIC_FRAMES):
         frame = np.full((height, width, 3), 70, np.uint8)
-        for face in range(10):
-            picture = photograph if face % 5 == 0 else drawn[(index + 60 * face) % len(drawn)]
-            picture = cv2.resize(picture, (250, 270), interpolation=cv2.INTER_AREA)
-            phase = 2 * np.pi * (index / 120 + face / 10)
-            left = round(190 + (face % 5) * 360 + 60 * np.cos(phase) - 125)
-            top = round(280 + (face // 5) * 500 + 80 * np.sin(phase) - 135)
-            frame[top : top + 270, left : left + 250] = picture
+        for face in range(columns * rows):
+            picture = pictures[0 if face % 5 == 0 else 1 + (index + 60 * face) % len(drawn)]
+            phase = 2 * np.pi * (index / 100 + face / (columns * rows))
+            left = round((face % columns + 0.5 + 0.155 * np.cos(phase)) * wide - face_size[0] / 2)
+            top = round((face // columns + 0.5 + 0.148 * np.sin(phase)) * high - face_size[1] / 2)
+            frame[top : top + face_size[1], left : left + face_size[0]] = picture
         yield frame

@@ -38,21 +38,20 @@ class LiteRTNetwork:
         self._inputs = {len(each["shape"]): each for each in self._interpreter.get_input_details()}
         self._outputs = {int(each["shape"][1]): each["index"] for each in self._interpreter.get_output_details()}
         self.channels = int(self._inputs[OF_PEOPLE]["shape"][1]) // 2 if OF_PEOPLE in self._inputs else 0
-        self._count = 1
 
     def __call__(self, faces: np.ndarray, people: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """See the module."""
-        given = [faces, people] if self.channels else [faces]
-        if len(faces) != self._count:
-            for values in given:
-                self._interpreter.resize_tensor_input(self._inputs[values.ndim]["index"], values.shape)
-            self._interpreter.allocate_tensors()
-            self._count = len(faces)
-        for values in given:
+        # One by one: several at once take as long for each, more memory, and 2 ms more whenever their number changes.
+        answers = [self._classify(faces[at : at + 1], people[at : at + 1]) for at in range(len(faces))]
+        probabilities, measures = (np.concatenate(each) for each in zip(*answers))
+        return probabilities, measures
+
+    def _classify(self, face: np.ndarray, person: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        for values in [face, person] if self.channels else [face]:
             self._interpreter.set_tensor(self._inputs[values.ndim]["index"], values)
         self._interpreter.invoke()
         probabilities = self._interpreter.get_tensor(self._outputs[len(EMOTIONS)])
-        return probabilities, self._interpreter.get_tensor(self._outputs[people.shape[1]]) if self.channels else people
+        return probabilities, self._interpreter.get_tensor(self._outputs[person.shape[1]]) if self.channels else person
 
 
 class MNNNetwork:

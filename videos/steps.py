@@ -27,7 +27,7 @@ from videos.video_file import Recording, Segment, join_pieces, read, scan, write
 from vision.annotate import find_in_picture
 from vision.classify import classified
 from vision.crop import FACE_SIZE
-from vision.decoding import grey, planes
+from vision.decoding import FULL, grey, planes
 from vision.draw import draw_faces, draw_on_planes
 from vision.faces import Face
 from vision.opencv import cv2
@@ -130,7 +130,7 @@ def draw(
         for frame in _frames.take(key) or read(recording, segment, job.every, threads=2 if threads else 1):
             image = planes(frame.picture, recording.shape)
             if frame.number in rows:
-                draw_on_planes(image, found.faces(rows[frame.number]))
+                draw_on_planes(image, found.faces(rows[frame.number]), is_narrow=recording.colours.range != FULL)
             yield image, frame.time
             if advance:
                 advance()

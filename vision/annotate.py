@@ -1,12 +1,13 @@
 """The stages between a frame and its faces with labels: find, follow, classify, smooth."""
 
+import time
 from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
 
 from vision.acquaintance import Acquaintances
-from vision.classify import Classifier, classified, classify, faces_believed, with_probabilities
+from vision.classify import Classifier, classified, classify, faces_believed
 from vision.confidence import SURE
 from vision.crop import cut_faces
 from vision.faces import Face
@@ -16,14 +17,19 @@ from vision.opencv import cv2
 from vision.patches import Place, halvings
 from vision.search import search_still
 from vision.smoothing import ExpressionSmoother
+from vision.turns import Turns
 
 
 def find_in_picture(image: np.ndarray, model: Classifier, sure: float = SURE) -> list[Face]:
-    """The faces in a single picture, (height, width, 3) uint8 BGR, from left to right; nothing is smoothed.
+    """As `find_in_grey`, in an image (height, width, 3) uint8 BGR."""
+    return find_in_grey(cv2.cvtColor(image, cv2.COLOR_BGR2GRAY), model, sure)
+
+
+def find_in_grey(grey: np.ndarray, model: Classifier, sure: float = SURE) -> list[Face]:
+    """The faces in a single picture, (height, width) uint8, from left to right; nothing is smoothed.
 
     sure: see ExpressionSmoother.
     """
-    grey = cv2.cvtColor(image, cv2.COLOR_BGR2GRAY)
     faces = _faces_in(grey)
     return ExpressionSmoother(sure).smooth(classify(grey, faces, model), 0.0)
 
@@ -52,6 +58,7 @@ class LiveAnnotator:
         self._follower = FaceFollower(is_live=True)
         self._smoother = ExpressionSmoother(sure)
         self._acquaintances = Acquaintances()
+        self._turns = Turns()
         self._moment = 0.0  # of the latest frame
 
     def annotate(
@@ -67,8 +74,9 @@ class LiveAnnotator:
         """The faces in the next frame, from left to right.
 
         sizes: the frame's halvings. moment: its time in seconds, of any clock. model: None while it is being prepared;
-        the faces then have no probabilities. found: what a search found in this frame, or in that of the moment
-        `searched`. adapt: whether the network is set to each face, as far as it is known. mirrored: see `believed`.
+        the faces then have no probabilities. Where there is not time for all, they take turns; see turns.py. found:
+        what a search found in this frame, or in that of the moment `searched`. adapt: whether the network is set to
+        each face, as far as it is known. mirrored: see `believed`.
         """
         faces = self._follower.follow(sizes, moment, found, searched)
         self._moment = moment
@@ -76,11 +84,28 @@ class LiveAnnotator:
             return faces
         frontal = classified(faces)
         crops = cut_faces(sizes[0], frontal)
-        people = self._acquaintances.people(frontal) if adapt else None
-        probabilities = faces_believed(crops, frontal, model, people, mirrored)
+        chosen = self._turns.choose(frontal, crops, moment)
+        if chosen:
+            self._classify([frontal[index] for index in chosen], crops[chosen], model, adapt, mirrored)
         self._acquaintances.see(frontal, crops, moment)
-        faces = self._smoother.smooth(with_probabilities(faces, probabilities), moment)
+        faces = self._smoother.smooth([self._with_latest(face) for face in faces], moment)
         return [replace(face, adapted=self._acquaintances.adapted(face)) for face in faces] if adapt else faces
+
+    def _classify(
+        self, faces: Sequence[Face], crops: np.ndarray, model: Classifier, adapt: bool, mirrored: bool
+    ) -> None:
+        people = self._acquaintances.people(faces) if adapt else None
+        began = time.perf_counter()
+        probabilities = faces_believed(crops, faces, model, people, mirrored)
+        self._turns.took(time.perf_counter() - began, len(faces))
+        for each in zip(faces, crops, probabilities, strict=True):
+            self._turns.keep(*each)
+
+    def _with_latest(self, face: Face) -> Face:
+        """The face with the probabilities of its latest turn, if it can be classified."""
+        if face.state != "frontal" or (probabilities := self._turns.probabilities(face)) is None:
+            return face
+        return replace(face, probabilities=probabilities, classified=self._turns.classified(face))
 
     def places(self) -> list[Place]:
         """Where the faces are that are followed."""

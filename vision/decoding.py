@@ -14,8 +14,8 @@ from av.video.reformatter import ColorRange, Colorspace
 
 from vision.endings import HEADERLESS
 from vision.opencv import cv2
+from vision.planes import BLACK, BRIGHTNESS_FACTOR, NEUTRAL, Planes, from_bgr, widened
 
-FULL_RANGE = 255 / 219, -16 * 255 / 219  # what brightness times the first plus the second is, from 0 to 255
 # Conversions take one thread (threads=1): FFmpeg would start new ones for each frame.
 Orientation = tuple[int, int, int, int]  # see orientation
 UPRIGHT: Orientation = (1, 0, 0, 1)
@@ -148,6 +148,14 @@ def shape_of(frame: av.VideoFrame, aspect: Fraction | None) -> Shape:
     return Shape((max(2, width - width % 2), max(2, height - height % 2)), aspect, turn)
 
 
+def jpeg_planes(frame: av.VideoFrame, shape: Shape) -> Planes:
+    """A frame in the shape, as JPEG stores it."""
+    if _is_rgb(frame):
+        return from_bgr(colour(frame, shape.turn, shape.aspect))
+    own = planes(frame, shape)
+    return own if colours_of(frame).range == FULL else widened(own)
+
+
 def colour(frame: av.VideoFrame, turn: Orientation, aspect: Fraction | None = None) -> np.ndarray:
     """A frame as (height, width, 3) uint8 BGR, upright. aspect: a pixel's width to its height, None for 1."""
     even = frame.width % 2 == frame.height % 2 == 0
@@ -158,11 +166,10 @@ def colour(frame: av.VideoFrame, turn: Orientation, aspect: Fraction | None = No
 
 def grey(frame: av.VideoFrame, shape: Shape) -> np.ndarray:
     """A frame as (height, width) uint8 in the shape, in which 0 is black and 255 is white."""
-    luma = _fit(_upright(_plane(_as_yuv420(frame), 0), shape.turn, shape.aspect), shape.size, 16)
+    luma = _fit(_upright(_plane(_as_yuv420(frame), 0), shape.turn, shape.aspect), shape.size, BLACK)
     if colours_of(frame).range == FULL:
         return np.ascontiguousarray(luma)
-    factor, offset = FULL_RANGE
-    return cv2.addWeighted(luma, factor, luma, 0, offset)  # faster than as a table
+    return cv2.addWeighted(luma, BRIGHTNESS_FACTOR, luma, 0, -BLACK * BRIGHTNESS_FACTOR)
 
 
 def planes(frame: av.VideoFrame, shape: Shape) -> np.ndarray:
@@ -170,10 +177,10 @@ def planes(frame: av.VideoFrame, shape: Shape) -> np.ndarray:
     converted, turn, (width, height) = _as_yuv420(frame), shape.turn, shape.size
     if (frame.width, frame.height) == shape.size and turn == UPRIGHT and not _is_stretched(shape.aspect):
         return converted.to_ndarray()
-    black = 0 if colours_of(frame).range == FULL else 16
+    black = 0 if colours_of(frame).range == FULL else BLACK
     sizes = ((width, height), (width // 2, height // 2), (width // 2, height // 2))
     parts = [
-        _fit(_upright(_plane(converted, index), turn, shape.aspect), size, 128 if index else black)
+        _fit(_upright(_plane(converted, index), turn, shape.aspect), size, NEUTRAL if index else black)
         for index, size in enumerate(sizes)
     ]
     return np.concatenate([part.ravel() for part in parts]).reshape(-1, width)

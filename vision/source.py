@@ -15,12 +15,13 @@ from av.container import InputContainer
 
 from paths import DEMO
 from vision.addresses import host_of, is_address, show_address, to_ffmpeg
-from vision.decoding import UPRIGHT, Clock, choose_stream, colour, decode, open_file, orientation, rate_of
+from vision.decoding import Clock, choose_stream, decode, jpeg_planes, open_file, rate_of, shape_of
 from vision.opencv import cv2
 from vision.pictures import PictureError, decode_picture, is_picture_file
+from vision.planes import Planes, from_bgr, shrink
 
 Source = int | str  # a webcam's index; or a file's path, a device, an address, or "demo"
-Frames = Generator[np.ndarray, None, None]  # (height, width, 3) uint8 BGR
+Frames = Generator[Planes, None, None]
 Wanted = Callable[[], bool]  # asked again and again; once it is false, no more frames are wanted
 
 # DirectShow opens in a moment where Windows' default takes many seconds.
@@ -110,7 +111,7 @@ def try_source(source: Source) -> None:
 
 
 def read_frames(source: Source, wanted: Wanted) -> Frames:
-    """Yield the source's frames, (height, width, 3) uint8 BGR, each when it is due, for as long as wanted() is true.
+    """Yield the source's frames, as planes, each when it is due, for as long as wanted() is true.
 
     A video file plays at its own speed and starts again at its end; frames that are late already are skipped.
     A picture is given once. A webcam or network camera that stops, and a file that cannot be read, raise SourceError.
@@ -126,22 +127,12 @@ def read_frames(source: Source, wanted: Wanted) -> Frames:
     else:
         play = _play_file(DEMO if source == "demo" else str(source), wanted)
     try:
-        for image in play:
-            yield shrink(image, LONGEST_SIDE)
+        for planes in play:
+            yield shrink(planes, LONGEST_SIDE)
     except cv2.error as error:
         raise SourceError(f"{source_name(source)} cannot be read: {error.err}.") from error
     finally:
         play.close()
-
-
-def shrink(image: np.ndarray, longest: int) -> np.ndarray:
-    """The image with its longer side at most `longest` pixels."""
-    height, width = image.shape[:2]
-    scale = longest / max(height, width)
-    if scale >= 1:
-        return image
-    size = max(1, round(scale * width)), max(1, round(scale * height))
-    return cv2.resize(image, size, interpolation=cv2.INTER_AREA)
 
 
 def read_picture(path: str | Path) -> np.ndarray:
@@ -176,7 +167,7 @@ def _play_webcam(source: Source, wanted: Wanted) -> Frames:
         while wanted() and capture.grab():
             decoded, image = capture.retrieve()
             if decoded:
-                yield image
+                yield from_bgr(image)
     finally:
         capture.release()
     if wanted():
@@ -226,7 +217,7 @@ def _reason(address: str, error: Exception) -> str:
 
 
 def _show_picture(path: str, wanted: Wanted) -> Frames:
-    yield read_picture(path)
+    yield from_bgr(read_picture(path))
     while wanted():
         time.sleep(LONGEST_SLEEP)
 
@@ -241,9 +232,9 @@ def _play_file(path: str | Path, wanted: Wanted) -> Frames:
     _existing_file(path)
     while wanted():
         shown = False
-        for image in _play_path(path, wanted):
+        for planes in _play_path(path, wanted):
             shown = True
-            yield image
+            yield planes
         if wanted() and not shown:
             raise SourceError(f"{path} is not a video that can be played; it may be cut short or of another kind.")
 
@@ -270,19 +261,19 @@ def _play(container: InputContainer, name: str, wanted: Wanted, paced: bool) -> 
         stream.thread_type = "AUTO" if paced else "SLICE"  # the former shows frames later
         clock, period = Clock(rate_of(stream)), float(1 / rate_of(stream))
         start = shown = time.monotonic()
-        turn, size = UPRIGHT, (0, 0)
+        shape, size = None, (0, 0)
         for frame in decode(container, stream):
             if not wanted():
                 return
-            if size != (size := (frame.width, frame.height)):
-                turn = orientation(frame)
+            if shape is None or size != (frame.width, frame.height):
+                shape, size = shape_of(frame, stream.sample_aspect_ratio), (frame.width, frame.height)
             if paced:
                 due, now = start + clock.time(frame), time.monotonic()
                 if now - due > period and now - shown < LATEST_SHOWN:
                     continue
                 _wait_until(due, wanted)
             shown = time.monotonic()
-            yield colour(frame, turn, stream.sample_aspect_ratio)
+            yield jpeg_planes(frame, shape)
         if paced:
             _wait_until(time.monotonic() + period, wanted)  # the last frame stays as long as the others
 
