@@ -38,7 +38,7 @@ OPEN_LONGEST = 10.0  # seconds for which whoever asks for a single picture waits
 RETRY_FIRST, RETRY_LONGEST = 0.25, 1.0  # seconds until a lost source is opened again, doubling
 SEARCH_EVERY = 0.1  # seconds from one search of a whole frame to the next, at least
 SEARCH_SHARE = 0.5  # of one processor core that these searches may take
-SEARCH_AT_ONCE = 0.22  # seconds since the last frame, after which there is time to search the next before it is shown
+SEARCH_AT_ONCE = 0.22  # seconds since the frame before: such a slow source leaves time to search each at once
 MIRRORED_UP_TO = 0.0004  # seconds that a face may take, so that ten faces and their mirror images take 8 ms
 RATE_OVER = 2.0  # seconds over which the frame rate is taken
 FAULT_PAUSE, FAULT_TOLD = 0.1, 10.0  # seconds until work goes on after an unforeseen error, and that it is told
@@ -68,6 +68,7 @@ class _Frame:
 
     timestamp: float  # time.time()
     planes: Planes
+    gap: float  # seconds since the one before
 
 
 @dataclass(frozen=True, eq=False)
@@ -327,10 +328,11 @@ class VideoCamera:
                     if source is self.source:
                         now = time.monotonic()
                         self.skipped.add_frame(self._captured is not None)
-                        self._captured, self._problem = _Frame(time.time(), planes), None
+                        gap = now - latest if latest is not None else 0.0
+                        self._captured, self._problem = _Frame(time.time(), planes, gap), None
                         self._frame_times.append(now)
                         if latest is not None:
-                            self._gaps.append(now - latest)
+                            self._gaps.append(gap)
                         latest = now
                         self._work.notify_all()
         except SourceError as error:
@@ -363,7 +365,7 @@ class VideoCamera:
             self._seen = planes
             self._annotate_still(captured.timestamp, planes)
         else:
-            self._annotate_moving(captured.timestamp, planes)
+            self._annotate_moving(captured, planes)
         self._seen_at = time.monotonic()
 
     def _is_late(self) -> bool:
@@ -383,7 +385,8 @@ class VideoCamera:
         if model := self._ready_model():
             self._draw(timestamp, planes, find_in_grey(brightness(planes), model, self.sure))
 
-    def _annotate_moving(self, timestamp: float, planes: Planes) -> None:
+    def _annotate_moving(self, captured: _Frame, planes: Planes) -> None:
+        """planes: those of the frame, mirrored if that is wanted."""
         grey, now, source = brightness(planes), time.monotonic(), self.source
         sizes = halvings(grey)
         with self._work:
@@ -391,7 +394,7 @@ class VideoCamera:
         resized = planes.shape != self._seen.shape
         if self._annotator is None or resized:
             search = _Search(sizes, now, found=self._frame_search.search_upright(sizes))
-        elif now - self._seen_at > SEARCH_AT_ONCE:
+        elif captured.gap > SEARCH_AT_ONCE:
             known = self._annotator.places()
             search = _Search(sizes, now, known, self._frame_search.search(sizes, known, is_rare=True))
         elif search and search.sizes[0].shape != grey.shape:
@@ -403,7 +406,7 @@ class VideoCamera:
         faces = self._annotator.annotate(sizes, now, model, found, searched, adapt, mirrored)
         self.skipped.add_labels(faces, now)
         self._seen = planes
-        self._draw(timestamp, planes, faces)
+        self._draw(captured.timestamp, planes, faces)
         with self._work:
             if source is self.source:
                 self._unsearched = _Search(sizes, now, self._annotator.places())

@@ -7,6 +7,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ from paths import MODEL_JSON, MODEL_WEIGHTS
 from vision.crop import FACE_SIZE, crop_face
 from vision.expressions import EMOTIONS
 
+POOL = ThreadPoolExecutor(1)
 TIMED = 4  # predictions, of which the fastest says how long a face takes
 LEARNED_AT_ONCE = 24  # faces; the network needs 0.7 MB of memory for each
 AT_ONCE = 3  # calls: each has a network to itself, which takes memory; the others wait for a few milliseconds
@@ -158,6 +160,17 @@ class FacialExpressionModel:
         return min(taken)
 
     def _run(self, faces: np.ndarray, people: Sequence[Person | None]) -> tuple[np.ndarray, np.ndarray]:
+        if len(faces) < 2:
+            return self._run1(faces, people)
+        import numpy as np
+
+        half = len(faces) // 2
+        f = POOL.submit(self._run1, faces[half:], people[half:])
+        a = self._run1(faces[:half], people[:half])
+        b = f.result()
+        return np.concatenate([a[0], b[0]]), np.concatenate([a[1], b[1]])
+
+    def _run1(self, faces: np.ndarray, people: Sequence[Person | None]) -> tuple[np.ndarray, np.ndarray]:
         """The probabilities and the measures of at least one face; see compiled.py."""
         with self._turn:
             try:
@@ -176,7 +189,7 @@ class FacialExpressionModel:
         """A network for one call at a time. All but the first compute on one thread: they share the processor."""
         many, threads = self._options
         try:
-            network, self.note = load_compiled(*self._files, many, 1 if self._first else threads)
+            network, self.note = load_compiled(*self._files, many, 1)
         except CompileError as error:
             self.note = f"{error} Keras itself classifies, slowly."
             return KerasNetwork(self.network)

@@ -21,6 +21,7 @@ from videos.annotate_video import annotate_video, without_tails
 from vision.faces import Face
 from vision.opencv import cv2
 from vision.patches import overlaps
+from vision.planes import Planes, from_bgr
 from vision.smoothing import ExpressionSmoother
 
 Boxes = Sequence[Sequence[int] | np.ndarray]  # of a frame: x, y, width, height in pixels, a row for each face
@@ -142,14 +143,14 @@ def faces_shown_live(frames: Sequence[np.ndarray], rate: float, model: FacialExp
     over = threading.Event()
     given: list[float] = []  # time.time() just before each frame left the source
 
-    def play(_: object, wanted: Callable[[], bool]) -> Iterator[np.ndarray]:
+    def play(_: object, wanted: Callable[[], bool]) -> Iterator[Planes]:
         started = time.monotonic()
         for number, frame in enumerate(frames):
             time.sleep(max(0, started + number / rate - time.monotonic()))
             if not wanted():
                 return
             given.append(time.time())
-            yield frame
+            yield from_bgr(frame)
         time.sleep(0.3)  # for which the last frame is on show
         over.set()
 

@@ -4,7 +4,7 @@ import itertools
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -21,10 +21,11 @@ from training.evaluate import predict_all
 from training.metrics import accuracy, calibration_error
 from videos.annotate_video import annotate_video
 from videos.video_file import read, scan
-from vision.decoding import UPRIGHT, colour
-from vision.draw import draw_faces
+from vision.decoding import jpeg_planes
+from vision.draw import draw_on_planes
 from vision.faces import Face
 from vision.opencv import cv2
+from vision.planes import Planes, brightness, to_jpeg
 from vision.smoothing import ExpressionSmoother
 
 TURNS = 3  # that each comparison takes; the median counts
@@ -87,22 +88,26 @@ def throughput(model: FacialExpressionModel, clip: Path, folder: Path) -> list[F
 def _pipeline_rate(model: FacialExpressionModel, video: Path) -> float:
     """Frames per second, with every frame decoded, annotated, drawn and encoded."""
 
-    def encode(image: np.ndarray, faces: list[Face]) -> int:
-        draw_faces(image, faces)
-        return len(camera.encode(image))
+    decoded: deque[Planes] = deque()  # and not encoded yet
 
-    recording = scan(video)
-    passes = itertools.chain.from_iterable(read(recording, recording.segments[0]) for _ in itertools.count())
-    timed = (
-        (colour(frame.picture, UPRIGHT), index / 30) for index, frame in enumerate(itertools.islice(passes, FRAMES))
-    )
+    def decode() -> Iterator[tuple[np.ndarray, float]]:
+        recording = scan(video)
+        passes = itertools.chain.from_iterable(read(recording, recording.segments[0]) for _ in itertools.count())
+        for index, frame in enumerate(itertools.islice(passes, FRAMES)):
+            decoded.append(jpeg_planes(frame.picture, recording.shape))
+            yield brightness(decoded[-1]).copy(), index / 30  # a copy, since the other is drawn on
+
+    def encode(planes: Planes, faces: list[Face]) -> int:
+        draw_on_planes(planes, faces)
+        return len(to_jpeg(planes))
+
     smoother, encoded = ExpressionSmoother(), 0
     waiting: deque[Future[int]] = deque()
     started = time.perf_counter()
     with ThreadPoolExecutor(1) as pool:
-        for frame in annotate_video(timed, model, mirrored=camera.is_mirrored(model)):
+        for frame in annotate_video(decode(), model, mirrored=camera.is_mirrored(model)):
             faces = smoother.smooth(frame.faces, frame.moment)
-            waiting.append(pool.submit(encode, frame.image, faces))
+            waiting.append(pool.submit(encode, decoded.popleft(), faces))
             if len(waiting) > ENCODING:
                 encoded += waiting.popleft().result() > 0
         encoded += sum(each.result() > 0 for each in waiting)

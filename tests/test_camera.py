@@ -7,6 +7,7 @@ import pytest
 import camera
 from vision import source
 from vision.opencv import cv2
+from vision.planes import to_bgr
 from waiting import wait_until
 
 
@@ -33,7 +34,7 @@ def opened(monkeypatch):
 
 def test_frames_are_annotated_jpegs(watch, clip):
     frame = decode(watch(str(clip)).get_frame())
-    plain = next(source.read_frames(str(clip), lambda: True))
+    plain = to_bgr(next(source.read_frames(str(clip), lambda: True)))
     assert frame.shape == plain.shape
     assert np.abs(frame.astype(int) - plain).max() > 80  # the box and the label
 

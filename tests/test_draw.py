@@ -5,6 +5,7 @@ from vision.draw import draw_faces, draw_on_planes
 from vision.expressions import EMOTIONS
 from vision.faces import Face
 from vision.opencv import cv2
+from vision.planes import from_bgr
 
 HAPPY, SAD = EMOTIONS.index("Happy"), EMOTIONS.index("Sad")
 
@@ -18,20 +19,26 @@ HAPPY, SAD = EMOTIONS.index("Happy"), EMOTIONS.index("Sad")
         [(290, 200, 60, 60)],  # partly outside
     ],
 )
-def test_drawing_on_planes_looks_like_drawing_on_the_image(boxes):
+@pytest.mark.parametrize("is_narrow", [False, True])
+def test_drawing_on_planes_looks_like_drawing_on_the_image(boxes, is_narrow):
+    def to_planes(image):
+        return cv2.cvtColor(image, cv2.COLOR_BGR2YUV_I420) if is_narrow else from_bgr(image)
+
     coarse = np.random.default_rng(0).integers(60, 200, (9, 12, 3)).astype(np.uint8)
     image = cv2.resize(coarse, (320, 240), interpolation=cv2.INTER_CUBIC)
-    planes = cv2.cvtColor(image, cv2.COLOR_BGR2YUV_I420)
+    planes = to_planes(image)
     before = planes.copy()
     faces = [
         Face(number, box, smoothed=np.eye(7)[label] * 0.9, label=label)
         for number, (box, label) in enumerate(zip(boxes, (HAPPY, SAD)), 1)
     ]
     draw_faces(image, faces)
-    draw_on_planes(planes, faces)
-    drawn = cv2.cvtColor(image, cv2.COLOR_BGR2YUV_I420)
-    assert np.abs(planes.astype(int) - drawn).max() <= 6  # what rounding twice makes
-    assert (planes != before).any()
+    draw_on_planes(planes, faces, is_narrow=is_narrow)
+    off = np.abs(planes.astype(int) - to_planes(image))
+    assert off[:240].max() <= 6  # what rounding twice makes
+    touched = (planes != before)[240:]
+    assert off[240:].mean() < 2  # of the colours, at half the size, letters and lines are a little wider
+    assert off[240:][touched].mean() < 0.6 * np.abs(planes.astype(int) - before)[240:][touched].mean()
     below = max(y + height for _, y, _, height in boxes) + 5
     assert (planes[below:240] == before[below:240]).all()
 

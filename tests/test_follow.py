@@ -48,6 +48,29 @@ def test_a_moving_face_is_followed_between_searches(grey):
         assert overlaps(face.box, [each.place.box for each in search(frame)]).max() > 0.5
 
 
+def test_many_live_faces_are_followed_though_few_are_looked_at_in_a_frame(grey):
+    """Fifteen faces that move in circles; a search finds them in the first two frames alone."""
+    face, columns = cv2.resize(grey[20:200, 130:310], (120, 120), interpolation=cv2.INTER_AREA), 5
+    follower, numbers = FaceFollower(is_live=True), []
+    for index in range(2 * RATE):
+        frame, truth = np.full((600, 1000), 90, np.uint8), []
+        for place in range(15):
+            angle = 2 * np.pi * (index / RATE / 2 + place / 15)
+            x = round(40 + 200 * (place % columns) + 35 * np.cos(angle))
+            y = round(40 + 200 * (place // columns) + 35 * np.sin(angle))
+            frame[y : y + 120, x : x + 120] = face
+            truth.append((x, y, 120, 120))
+        found = search(frame) if index < 2 else None
+        faces = follower.follow(halvings(frame), index / RATE, found)
+        numbers.append([each.number for each in faces])
+        middles = np.array([(x + width / 2, y + height / 2) for x, y, width, height in (each.box for each in faces)])
+        centres = np.array([(x + 60, y + 60) for x, y, *_ in truth])
+        off = np.abs(centres[:, None] - middles[None]).max(axis=2).min(axis=1)
+        assert off.max() < 25
+    assert all(len(set(each)) == 15 for each in numbers)
+    assert set(sum(numbers, [])) == set(numbers[0])
+
+
 @pytest.mark.parametrize("steepest", [35, 60])
 def test_a_swinging_head_keeps_box_and_number_and_tells_its_tilt(grey, steepest):
     tilts = steepest * np.sin(2 * np.pi * np.arange(6 * RATE) / (6 * RATE))

@@ -290,7 +290,7 @@ def test_what_failed_in_the_program_is_told_while_it_lasts(serve, open_page, cli
         def fail(*_, **__):
             raise ZeroDivisionError
 
-        patch.setattr(camera, "draw_faces", fail)
+        patch.setattr(camera, "draw_on_planes", fail)
         notice = page.get_by_role("status").get_by_text("Something in the program failed")
         notice.wait_for()
     notice.wait_for(state="hidden")

@@ -62,15 +62,18 @@ def draw_on_planes(
 def _draw(layers: Sequence[_Layer], faces: Sequence[Face], outlines: bool, labels: bool) -> None:
     height, width = layers[0].image.shape[:2]
     line = max(1, round(min(height, width) / 240))
-    for face in faces:
-        colour, corners = face_colour(face.number), np.rint(corners_of(face))
-        for layer in layers if outlines else ():
-            points, thick = layer.at(corners), -(-line // layer.shrunk)
-            cv2.polylines(layer.image, [points], True, layer.colour(colour), thick, cv2.LINE_AA, FINE)
-        if labels and face.label is not None and face.smoothed is not None:
+    outlined: dict[Colour, list[np.ndarray]] = {}  # the corners of boxes, by their colour
+    for face in faces if outlines else ():
+        outlined.setdefault(face_colour(face.number), []).append(np.rint(corners_of(face)))
+    for layer in layers:
+        for colour, boxes in outlined.items():
+            points, thick = [layer.at(corners) for corners in boxes], -(-line // layer.shrunk)
+            cv2.polylines(layer.image, points, True, layer.colour(colour), thick, cv2.LINE_AA, FINE)
+    for face in faces if labels else ():
+        if face.label is not None and face.smoothed is not None:
             what = f"{EMOTIONS[face.label]} {face.smoothed[face.label]:.0%}" if face.sure else UNSURE
-            left, top = corners.min(axis=0).astype(int).tolist()
-            _draw_label(layers, left, top, f"{face.number}  {what}", colour, line)
+            left, top = np.rint(corners_of(face).min(axis=0)).astype(int).tolist()
+            _draw_label(layers, left, top, f"{face.number}  {what}", face_colour(face.number), line)
 
 
 def _draw_label(layers: Sequence[_Layer], x: int, y: int, text: str, colour: Colour, line: int) -> None:

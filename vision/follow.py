@@ -50,7 +50,7 @@ SAME_LOOK = 0.6  # likeness to how it looked, from which on such a face is the s
 STEEPEST = 75  # degrees
 # Of the faces of a live frame, so many are looked at with a cascade, or one in so many if that is more: those that have
 # waited longest. The others are followed by how they looked, which takes a tenth of the time.
-LOOKS, LOOKS_SHARE = 4, 1 / 3
+LOOKS, LOOKS_SHARE = 4, 1 / 4
 SIDES: tuple[Side, ...] = ("left", "right")
 
 

@@ -11,7 +11,7 @@ from vision.opencv import cv2
 from vision.sightings import REMEMBERED
 
 LONGEST = 0.15  # seconds from one turn of a face to its next, at most
-SHARE = 0.2  # of the time from one frame to the next, for which faces are classified if there are more than that takes
+SHARE = 0.15  # of the time from one frame to the next, for which faces are classified if there are more than that takes
 USUAL_PERIOD = 1 / 30  # seconds from one frame to the next, until it is known
 STEADY = 0.9  # share of what was known in a new mean
 MUCH_CHANGED = 20  # grey levels, on average: a face that has changed by so much is as urgent as one that has waited
