@@ -9,7 +9,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from benchmarks import abuse, detection, heads, marks, serving, speed, stills
+from benchmarks import abuse, detection, heads, many_faces, marks, serving, speed, stills
 from benchmarks.figures import measure
 from model import FacialExpressionModel
 from paths import DEMO
@@ -50,7 +50,7 @@ def main(arguments: list[str] | None = None) -> int:
             "The network": lambda: speed.inference(model),
             "The network on FER2013": lambda: speed.agreement(model, options.faces) if options.faces else [],
             "Throughput": lambda: speed.throughput(model, clip, folder),
-            "Ten faces": lambda: speed.ten_faces(model, folder),
+            "Many faces": lambda: many_faces.many_faces(model, folder),
             "Faces": lambda: detection.faces(options.clips, model),
             "Stillness": lambda: detection.stillness(clip, model),
             "Starting": lambda: serving.start(clip, folder),

@@ -36,7 +36,8 @@ class App:
             command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=environment
         )
         self.port = self._read_port()
-        self.feed = f"http://127.0.0.1:{self.port}/video_feed"
+        self.page = f"http://127.0.0.1:{self.port}/"
+        self.feed = f"{self.page}video_feed"
 
     def _read_port(self) -> int:
         assert self.process.stdout
@@ -113,9 +114,9 @@ def viewers(clip: Path, folder: Path, seconds: int) -> list[Figure]:
     """Rates, latency and gaps of many viewers of a 640×360 stream, on the same machine."""
     video = write_h264(folder / "small.mp4", read_frames(clip, SMALL), 30)
     with App(video) as app:
-        many = _load(app, 200, 0, seconds)
-        fifty = _load(app, 50, 0, seconds)
-        stalled = _load(app, 50, 10, seconds)
+        many = load(app, 200, 0, seconds)
+        fifty = load(app, 50, 0, seconds)
+        stalled = load(app, 50, 10, seconds)
     rate_change = 100 * abs(stalled["rate_median"] / fifty["rate_median"] - 1)
     gap_change = 100 * (stalled["gap_p99"] / fifty["gap_p99"] - 1)
     return [
@@ -127,7 +128,7 @@ def viewers(clip: Path, folder: Path, seconds: int) -> list[Figure]:
     ]
 
 
-def _load(app: App, count: int, stalled: int, seconds: int) -> dict[str, float]:
+def load(app: App, count: int, stalled: int, seconds: int) -> dict[str, float]:
     """What `benchmarks.load` measures with so many viewers, and so many that never read, in a process of its own."""
     command = [sys.executable, "-m", "benchmarks.load", app.feed, *map(str, (count, stalled, seconds))]
     result = json.loads(subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout)

@@ -1,7 +1,6 @@
-"""How fast: the network for a face, every frame of a video against the course's loop, and ten faces live."""
+"""How fast: the network for a face, and every frame of a video against the course's loop."""
 
 import itertools
-import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -12,7 +11,7 @@ from typing import Any
 import numpy as np
 
 import camera
-from benchmarks.clips import HD, MOSAIC_RATE, back_and_forth, mosaic_frames, read_frames, repeat, write_h264
+from benchmarks.clips import HD, back_and_forth, read_frames, repeat, write_h264
 from benchmarks.figures import Figure
 from model import EMOTIONS, FacialExpressionModel
 from paths import CASCADE
@@ -31,7 +30,6 @@ from vision.smoothing import ExpressionSmoother
 TURNS = 3  # that each comparison takes; the median counts
 FRAMES, LOOP_FRAMES = 1800, 100  # that this program and the course's loop go through
 ENCODING = 24  # frames that may wait to be encoded
-WARM_UP, LIVE = 2.0, 12.0  # seconds for which ten faces are watched before they count, and in all
 
 
 def inference(model: FacialExpressionModel) -> list[Figure]:
@@ -128,19 +126,3 @@ def _loop_rate(network: Any, video: Path) -> float:
             cv2.rectangle(frame, (x, y), (x + width, y + height), (255, 0, 0), 2)
         cv2.imencode(".jpg", frame)
     return LOOP_FRAMES / (time.perf_counter() - started)
-
-
-def ten_faces(model: FacialExpressionModel, folder: Path) -> list[Figure]:
-    """Frames per second of a live 1920×1080 mosaic of ten moving faces."""
-    video = write_h264(folder / "mosaic.mp4", mosaic_frames(), MOSAIC_RATE)
-    watched, stop = camera.VideoCamera(str(video), model), threading.Event()
-    threading.Timer(LIVE, stop.set).start()
-    arrivals = []
-    for shot in watched.shots():
-        arrivals.append((time.monotonic(), shot.number))
-        if stop.is_set():
-            break
-    watched.close()
-    begun, first = next(each for each in arrivals if each[0] >= arrivals[0][0] + WARM_UP)
-    ended, last = arrivals[-1]
-    return [Figure("live 1920×1080 with ten moving faces", (last - first) / (ended - begun), 29.5, " frames a second")]

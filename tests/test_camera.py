@@ -6,6 +6,7 @@ import pytest
 
 import camera
 from vision import source
+from vision.annotate import LiveAnnotator
 from vision.opencv import cv2
 from vision.planes import to_bgr
 from waiting import wait_until
@@ -170,6 +171,19 @@ def test_a_source_that_does_not_answer_can_be_left(watch, clip):
     video.watch(str(clip))
     wait_until(lambda: next(shots).size == (320, 240))
     assert video.state()["problem"] is None
+
+
+def test_what_is_skipped_is_told(watch, clip, monkeypatch):
+    def annotate_slowly(*arguments, annotate=LiveAnnotator.annotate):
+        time.sleep(0.2)  # in which five frames come
+        return annotate(*arguments)
+
+    monkeypatch.setattr(LiveAnnotator, "annotate", annotate_slowly)
+    video = watch(str(clip))
+    shots = video.shots()
+    wait_until(lambda: next(shots) and video.state()["skipped"]["frames_total"] > 3)
+    assert 0.2 < video.state()["skipped"]["frames"] < 1
+    assert video.state()["skipped"]["label_age"] == 0  # what is shown has its own label
 
 
 @pytest.mark.parametrize("source", ["clip", "picture"])

@@ -213,6 +213,8 @@ def test_prometheus_can_read_the_metrics(serve, clip):
     assert figures["expressions_frames_per_second"] > 1
     assert figures["expressions_source_up"] == 1
     assert figures["expressions_recording"] == figures["expressions_videos_waiting"] == 0
+    assert figures["expressions_frames_skipped"] >= 0
+    assert figures["expressions_labels_skipped"] >= 0
     assert figures["process_resident_memory_bytes"] > 1e7
 
 

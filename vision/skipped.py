@@ -13,7 +13,7 @@ class Skipped:
     """Counts what is skipped. Safe to be read from any thread."""
 
     def __init__(self) -> None:
-        self.frames = self.labels = 0  # skipped since the program began
+        self._frames_total = self._labels_total = 0  # skipped since the program began
         # Of the latest frames: time.monotonic(), whether it was skipped.
         self._frames: deque[tuple[float, bool]] = deque(maxlen=240)
         # The same: time.monotonic(), how many faces with labels, how many labels of an earlier frame, and their age.
@@ -22,18 +22,21 @@ class Skipped:
     def add_frame(self, skipped: bool) -> None:
         """Take note of a frame of the source, and whether it was never annotated."""
         self._frames.append((time.monotonic(), skipped))
-        self.frames += skipped
+        self._frames_total += skipped
 
     def add_labels(self, faces: Sequence[Face], moment: float) -> None:
         """Take note of the faces of an annotated frame. moment: of the frame, as in Face.classified."""
         ages = [moment - face.classified for face in faces if face.classified is not None]
         old = sum(age > 0 for age in ages)
         self._labels.append((time.monotonic(), len(ages), old, max(ages, default=0.0)))
-        self.labels += old
+        self._labels_total += old
 
     def state(self) -> dict[str, float]:
-        """Of the last two seconds, for JSON: shares, 0..1, of the source's frames that are skipped, and of the labels
-        on faces that are from an earlier frame; and the highest age of a label, in milliseconds.
+        """What /state says of it, for JSON.
+
+        Of the last two seconds the shares, 0..1, of the source's frames that are skipped, and of the labels that are
+        those of an earlier frame, and the highest age of a label in milliseconds; and both counts since the program
+        began.
         """
         since = time.monotonic() - OVER
         frames = [skipped for moment, skipped in list(self._frames) if moment > since]
@@ -43,4 +46,6 @@ class Skipped:
             "frames": round(sum(frames) / max(len(frames), 1), 3),
             "labels": round(sum(old for _, _, old, _ in labels) / max(faces, 1), 3),
             "label_age": round(1000 * max((age for *_, age in labels), default=0.0)),
+            "frames_total": self._frames_total,
+            "labels_total": self._labels_total,
         }
