@@ -336,7 +336,7 @@ def main(arguments: list[str] | None = None) -> int:
         if not inputs.paths:
             return 2
         waiting, failed = choose_jobs(inputs, options)
-        FacialExpressionModel()  # so that the workers find it compiled
+        FacialExpressionModel(many=True)  # so that the workers find its form settled
         if waiting:
             failed += work_through(waiting, options.scheduler, options.workers)
     except (SourceError, ModelError, ClusterError) as error:

@@ -3,11 +3,9 @@
 The layers are those of the course "Facial Expression Recognition with Keras" (Coursera Project Network).
 """
 
+import logging
 import threading
-import time
-from collections import deque
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -15,20 +13,19 @@ from typing import Any
 import numpy as np
 
 from inference.adaptable import KerasNetwork
-from inference.cache import load_compiled
-from inference.compiled import CompiledNetwork
+from inference.cache import choose
+from inference.compiled import MOST_THREADS
 from inference.errors import CompileError, ModelError
 from inference.keras_files import import_keras, load_network
-from inference.person import PASSES, REST_SHARE, Person, people_of, person_of, share_of, weights_of
+from inference.person import PASSES, REST_SHARE, Person, person_of, share_of, weights_of
+from inference.pool import Form, Pool
 from paths import MODEL_JSON, MODEL_WEIGHTS
 from vision.crop import FACE_SIZE, crop_face
 from vision.expressions import EMOTIONS
 
-POOL = ThreadPoolExecutor(1)
-TIMED = 4  # predictions, of which the fastest says how long a face takes
 LEARNED_AT_ONCE = 24  # faces; the network needs 0.7 MB of memory for each
-AT_ONCE = 3  # calls: each has a network to itself, which takes memory; the others wait for a few milliseconds
-Network = CompiledNetwork | KerasNetwork
+
+log = logging.getLogger(__name__)
 
 __all__ = [
     "EMOTIONS",
@@ -90,19 +87,40 @@ class FacialExpressionModel:
         many: bool = False,
         threads: int | None = None,
     ) -> None:
-        """Load the network, which the first time takes some seconds to compile.
+        """Load the network, which some pairs of files must first be compiled for: that takes some seconds, once.
 
-        many: whether many faces are classified at once, as in saved videos: on some processors the network then takes
-        65 MB more, and half the time a face. threads: of the processor for one call; None for as many as are useful.
-        Raises ModelError where a file is missing, damaged or does not match the other.
+        Where another form may be faster on this machine than the one beside the files, it is compiled in the background
+        and takes over. many: whether many faces are classified at once, as in saved videos: then nothing takes over
+        later, and on some processors the network takes 65 MB more, and half the time a face. threads: of the processor
+        for one call; None for as many as are useful. Raises ModelError where a file is missing, damaged or does not
+        match the other.
         """
         self._files = model_json_file, model_weights_file
-        self._options = many, threads
-        self._idle: deque[Network] = deque()  # compiled networks that no call is using; the last is taken first
-        self._turn = threading.Semaphore(AT_ONCE)
-        self._first: Network | None = None  # the one that may compute on several threads
-        self.note: str | None = None  # a sentence about the network's form where it is not the usual one
-        self.seconds_a_face = self._time()  # of a single one; besides, the first face need not wait
+        self._background: threading.Thread | None = None
+        try:
+            form, compile_faster = choose(*self._files, many, threads)
+        except CompileError as error:
+            form, compile_faster = self._keras_form(f"{error} Keras itself classifies, slowly."), None
+        self._cores = 1 if threads == 1 else MOST_THREADS
+        self._pool = Pool(form, self._cores)
+        if compile_faster:
+            self._background = threading.Thread(target=self._take_over, args=(compile_faster,), daemon=True)
+            self._background.start()
+
+    @property
+    def note(self) -> str | None:
+        """A sentence about the network's form where it is not the usual one."""
+        return self._pool.form.note
+
+    @property
+    def seconds_a_face(self) -> float:
+        """How long the network takes for a single face."""
+        return self._pool.seconds_a_face
+
+    def settle(self) -> None:
+        """Wait until the network runs in the form that stays, as for a measurement."""
+        if self._background:
+            self._background.join()
 
     @cached_property
     def network(self) -> Any:
@@ -123,9 +141,10 @@ class FacialExpressionModel:
         if len(faces) == 0:
             return np.empty((0, len(EMOTIONS)), np.float32)
         known: list[Person | None] = [None] * len(faces) if people is None else list(people)
+        run = self._pool.run
         if not mirrored:
-            return self._run(faces, known)[0]
-        probabilities, _ = self._run(np.concatenate([faces, faces[:, :, ::-1]]), known + known)
+            return run(faces, known)[0]
+        probabilities, _ = run(np.concatenate([faces, faces[:, :, ::-1]]), known + known)
         return (probabilities[: len(faces)] + probabilities[len(faces) :]) / 2
 
     def learn(self, faces: np.ndarray, resting: bool = False) -> Person | None:
@@ -135,9 +154,10 @@ class FacialExpressionModel:
         whether they show the face at rest, for which one is enough. Returns None for a network that cannot be set.
         """
         faces, person, weights = _as_batch(faces), None, None
+        run = self._pool.run  # the same network for all passes
         for _ in range(PASSES):  # each sets one layer more, since what a layer gets depends on those before it
             parts = [faces[first : first + LEARNED_AT_ONCE] for first in range(0, len(faces), LEARNED_AT_ONCE)]
-            answers = [self._run(part, [person] * len(part)) for part in parts]
+            answers = [run(part, [person] * len(part)) for part in parts]
             probabilities, measures = (np.concatenate(each) for each in zip(*answers))
             if not measures.shape[1]:
                 return None
@@ -151,47 +171,14 @@ class FacialExpressionModel:
         """The label of one face, given as (48, 48), (48, 48, 1) or (1, 48, 48, 1) with values 0..255."""
         return self.EMOTIONS_LIST[int(np.argmax(self.predict(img)[0]))]
 
-    def _time(self) -> float:
-        face, taken = np.zeros((1, FACE_SIZE, FACE_SIZE), np.uint8), []
-        for _ in range(TIMED):
-            began = time.perf_counter()
-            self.predict(face)
-            taken.append(time.perf_counter() - began)
-        return min(taken)
+    def _keras_form(self, note: str) -> Form:
+        return Form(KerasNetwork(self.network), lambda: KerasNetwork(self.network), note)
 
-    def _run(self, faces: np.ndarray, people: Sequence[Person | None]) -> tuple[np.ndarray, np.ndarray]:
-        if len(faces) < 2:
-            return self._run1(faces, people)
-        import numpy as np
-
-        half = len(faces) // 2
-        f = POOL.submit(self._run1, faces[half:], people[half:])
-        a = self._run1(faces[:half], people[:half])
-        b = f.result()
-        return np.concatenate([a[0], b[0]]), np.concatenate([a[1], b[1]])
-
-    def _run1(self, faces: np.ndarray, people: Sequence[Person | None]) -> tuple[np.ndarray, np.ndarray]:
-        """The probabilities and the measures of at least one face; see compiled.py."""
-        with self._turn:
-            try:
-                network = self._idle.pop()
-            except IndexError:
-                network = self._load()
-            try:
-                return network(faces, people_of(people, network.channels))
-            finally:
-                if network is self._first:
-                    self._idle.append(network)
-                else:
-                    self._idle.appendleft(network)
-
-    def _load(self) -> Network:
-        """A network for one call at a time. All but the first compute on one thread: they share the processor."""
-        many, threads = self._options
+    def _take_over(self, compile_faster: Callable[[], Form]) -> None:
+        """Have later calls use another form; those under way end with the one that they began with."""
         try:
-            network, self.note = load_compiled(*self._files, many, 1)
-        except CompileError as error:
-            self.note = f"{error} Keras itself classifies, slowly."
-            return KerasNetwork(self.network)
-        self._first = self._first or network
-        return network
+            form = compile_faster()
+            if form is not self._pool.form:
+                self._pool = Pool(form, self._cores)
+        except Exception as error:  # whatever it is, the form in use stays
+            log.info("The network stays in the form in which it came: %s", error)

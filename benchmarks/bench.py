@@ -44,6 +44,7 @@ def main(arguments: list[str] | None = None) -> int:
     if options.marked or options.pictures:
         return _measure_heads(options.marked, options.pictures)
     clip, model = options.clips[0], FacialExpressionModel()
+    model.settle()
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         sections = {
@@ -64,6 +65,7 @@ def main(arguments: list[str] | None = None) -> int:
 def _measure_heads(clips: Path | None, pictures: Path | None) -> int:
     """Measure heads that tilt and turn, and what is mistaken for one. Returns the exit status."""
     model = FacialExpressionModel()
+    model.settle()
     return measure(
         {
             "Marked frames": lambda: marks.marked(clips, model) if clips else [],

@@ -11,6 +11,7 @@ from typing import Any
 from unittest.mock import patch
 
 import camera
+from inference.pool import Pool
 from model import FacialExpressionModel
 from vision import annotate, source
 from vision.follow import FaceFollower
@@ -25,7 +26,7 @@ STAGES: dict[str, tuple[Any, str]] = {
     "follow the faces": (FaceFollower, "follow"),
     "look at the faces": (FaceFollower, "_advance"),
     "cut the faces out": (annotate, "cut_faces"),
-    "classify": (FacialExpressionModel, "_run"),
+    "classify": (Pool, "_run"),
     "calibrate, smooth": (annotate.LiveAnnotator, "annotate"),
     "draw": (camera, "draw_on_planes"),
     "encode as JPEG": (camera, "to_jpeg"),

@@ -1,7 +1,7 @@
-"""The network in its fastest form: compiled once for every pair of files, and kept in the user's cache folder.
+"""The network in its fastest form: the one beside the pair of files, or one that is compiled once and kept.
 
-Compiling takes TensorFlow, seconds and most of a gigabyte, so a process of its own does it (`convert.py`). A lock file
-lets one process compile while the others wait for the result; whoever starts later with the same two files reads it.
+The user's cache folder keeps it, and remembers where the one beside the files is the fastest. A lock file lets one
+process compile while the others wait for the result; whoever starts later with the same two files reads it.
 """
 
 import atexit
@@ -9,89 +9,149 @@ import contextlib
 import functools
 import hashlib
 import importlib.metadata
-import json
 import os
 import shutil
-import subprocess
-import sys
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 from filelock import FileLock
 from platformdirs import user_cache_path
 
-from inference.compiled import CompiledNetwork, LiteRTNetwork, MNNNetwork
-from inference.errors import CompileError, ModelError
-from inference.pair import content_of
-from paths import ROOT
+from inference.compiled import EIGHT_BITS, FORMS, LiteRTNetwork, form_of, open_compiled
+from inference.converter import run_converter
+from inference.errors import CompileError
+from inference.pair import hash_of
+from inference.pool import Form, Network
+from inference.shipped import FORMAT, read_shipped
+from inference.trial import is_fast
+from paths import MODEL_INT8
 
-CONVERTER = "inference.convert"  # a module, run by a process of its own
 CACHE_NAME = "facial-expressions"
-FORMAT = "3"  # counts up when convert.py makes something else of the same files
+# Ends the name of an empty file, in place of a network: the one beside the pair of files is the fastest here. What a
+# process has once written, a network or this, the others go by: all workers of a video use the same form.
+SETTLED = ".shipped"
 KEPT = 4  # networks in the cache; the oldest go first
-IN_FULL = "This network loses too much in eight bits, so it runs in 32: right, but it may be slower."
-# How the names of compiled networks end, and the sentence that a person should read about each form.
-FORMS = {".int8.tflite": None, ".faster.mnn": None, ".exact.mnn": IN_FULL, ".exact.tflite": IN_FULL}
 
 
-def form_of(path: Path) -> str:
-    """The one of FORMS that the file's name ends with."""
-    return next(form for form in FORMS if path.name.endswith(form))
-
-
-def open_compiled(path: Path, many: bool = False, threads: int | None = None) -> CompiledNetwork:
-    """A file of one of the FORMS as a network. many, threads: see FacialExpressionModel.
-
-    Raises OSError, ValueError, and ImportError where MNN is needed and not installed.
-    """
-    return MNNNetwork(path, many) if path.suffix == ".mnn" else LiteRTNetwork(path, threads)
-
-
-def load_compiled(
+def choose(
     model_json_file: str | Path, model_weights_file: str | Path, many: bool = False, threads: int | None = None
-) -> tuple[CompiledNetwork, str | None]:
-    """The pair of files as a compiled network, and a sentence about its form where there is something to say.
+) -> tuple[Form, Callable[[], Form] | None]:
+    """The form in which to run the pair of files, and where another may be faster here, a function that gives that.
 
-    many, threads: see FacialExpressionModel. It comes from the cache, or is compiled now. Raises ModelError where the
-    files cannot be used, CompileError where this machine cannot compile them.
+    The function takes as long as compiling does, and may give the same form. With `many` there is none: the form is the
+    fastest from the start. many, threads: see FacialExpressionModel. Raises ModelError where the files cannot be used,
+    CompileError where this machine cannot compile them, and OSError.
     """
-    name = _content_name(model_json_file, model_weights_file)
-    folder = cache_folder()
-    if cached := _open_cached(folder, name, many, threads):
-        return cached
-    with FileLock(folder / "compiling.lock"):
-        if cached := _open_cached(folder, name, many, threads):  # another process or thread has compiled it meanwhile
-            return cached
-        with tempfile.TemporaryDirectory(dir=folder, prefix="compiling-") as work:
-            made = Path(work) / _convert(model_json_file, model_weights_file, Path(work) / name)
-            os.replace(made, folder / made.name)
-        _prune(folder)
-        return open_compiled(folder / made.name, many, threads), FORMS[form_of(made)]
+    pair = _Pair(model_json_file, model_weights_file, many, threads)
+    if form := pair.open_cached():
+        return form, None
+    if pair.shipped is None:
+        return pair.compile(), None
+    if pair.is_settled():
+        return pair.shipped, None
+    if is_fast(pair.shipped.open_another()):
+        return pair.settle() or pair.shipped, None
+    if not many:
+        return pair.shipped, pair.compile
+    with contextlib.suppress(CompileError, OSError):
+        return pair.compile(), None
+    return pair.shipped, None
 
 
-def _open_cached(folder: Path, name: str, many: bool, threads: int | None) -> tuple[CompiledNetwork, str | None] | None:
-    for cached in sorted(folder.glob(f"{name}.*")):
+class _Pair:
+    """A pair of files, and what they are compiled to on this machine."""
+
+    def __init__(
+        self, model_json_file: str | Path, model_weights_file: str | Path, many: bool, threads: int | None
+    ) -> None:
+        """See choose."""
+        self._files = model_json_file, model_weights_file
+        self._many, self._threads = many, threads
+        pair = hash_of(model_json_file, model_weights_file)
+        self._name = _cache_name(pair)
+        self._folder = cache_folder()
+        self._lock = self._folder / "compiling.lock"
+        self._settled = self._folder / f"{self._name}{SETTLED}"
+        self._content = read_shipped(Path(model_weights_file).with_name(MODEL_INT8.name), pair)
+
+    @functools.cached_property
+    def shipped(self) -> Form | None:
+        """The network beside the files; None where it is missing or not theirs, or LiteRT here cannot read it."""
+        if self._content is None:
+            return None
+        open_network = functools.partial(LiteRTNetwork, self._content)
         try:
-            network = open_compiled(cached, many, threads)
-            cached.touch()
-            return network, FORMS[form_of(cached)]
-        except (OSError, ValueError):
-            pass  # cut short by a full disk: it is made anew
-    return None
+            return Form(open_network(self._threads), functools.partial(open_network, 1))
+        except ValueError:
+            return None
+
+    def open_cached(self) -> Form | None:
+        """What is in the cache folder; None where nothing there can be read."""
+        for path in (self._folder / f"{self._name}{form}" for form in FORMS):
+            if path.exists():
+                with contextlib.suppress(OSError, ValueError):  # a file that a full disk cut short, for example
+                    return self._open(path)
+        return None
+
+    def is_settled(self) -> bool:
+        """Whether it is known that the network beside the files is the fastest."""
+        if found := self._settled.exists():
+            with contextlib.suppress(OSError):
+                self._settled.touch()
+        return found
+
+    def settle(self) -> Form | None:
+        """Remember that the network beside the files is the fastest. Returns the form to use.
+
+        That is another where a process has just compiled one; only with `many` does this wait for a process that does.
+        """
+        with contextlib.suppress(OSError), FileLock(self._lock, timeout=-1 if self._many else 0):
+            if form := self.open_cached():
+                return form
+            self._settled.touch()
+        return self.shipped
+
+    def compile(self) -> Form:
+        """The form that is the fastest here, compiled by this process or another. Raises as choose does."""
+        with FileLock(self._lock):
+            if form := self.open_cached():  # another process or thread has compiled it meanwhile
+                return form
+            if self.shipped and self.is_settled():
+                return self.shipped
+            for left in self._folder.glob("compiling-*"):  # by processes that were ended
+                shutil.rmtree(left, ignore_errors=True)
+            with tempfile.TemporaryDirectory(dir=self._folder, prefix="compiling-") as work:
+                made = run_converter(*self._files, Path(work) / self._name)
+                if self.shipped and form_of(made) == EIGHT_BITS:
+                    self._settled.touch()
+                    return self.shipped
+                path = self._folder / made.name
+                os.replace(made, path)
+            _prune(self._folder)
+            return self._open(path)
+
+    def _open(self, path: Path) -> Form:
+        network = open_compiled(path, self._many, self._threads)
+        path.touch()
+        return Form(network, functools.partial(self._open_another, path), FORMS[form_of(path)])
+
+    def _open_another(self, path: Path) -> Network:
+        try:
+            return open_compiled(path, self._many, 1)
+        except (OSError, ValueError):  # it was deleted meanwhile
+            return self.compile().network
 
 
-def _content_name(*files: str | Path) -> str:
-    """A name that only the same contents, compiled in the same way, have. Raises ModelError, CompileError."""
+def _cache_name(pair: str) -> str:
+    """A name for what a pair of files, by its hash, is compiled to by the installed libraries. Raises CompileError."""
     try:
         compiler = importlib.metadata.version("ai-edge-litert")
     except importlib.metadata.PackageNotFoundError as error:
         raise CompileError("LiteRT is not installed.") from error
     with contextlib.suppress(importlib.metadata.PackageNotFoundError):  # it is not for every system
         compiler += " " + importlib.metadata.version("mnn")
-    digest = hashlib.sha256(f"{FORMAT} {compiler}".encode())
-    for file in files:
-        digest.update(content_of(file))
-    return digest.hexdigest()[:32]
+    return hashlib.sha256(f"{FORMAT} {compiler} {pair}".encode()).hexdigest()[:32]
 
 
 def cache_folder() -> Path:
@@ -113,32 +173,6 @@ def _own_folder() -> Path:
 
 def _prune(folder: Path) -> None:
     """Leave the networks that were used last."""
-    networks = [path for form in FORMS for path in folder.glob(f"*{form}")]
+    networks = [path for form in (*FORMS, SETTLED) for path in folder.glob(f"*{form}")]
     for path in sorted(networks, key=lambda path: path.stat().st_mtime, reverse=True)[KEPT:]:
         path.unlink(missing_ok=True)
-
-
-def _convert(model_json_file: str | Path, model_weights_file: str | Path, made: Path) -> str:
-    """Have the files compiled. Returns the name of what was made: `made` with one of FORMS at its end.
-
-    Raises ModelError, CompileError.
-    """
-    files = (str(Path(path).resolve()) for path in (model_json_file, model_weights_file, made))
-    command = [sys.executable, "-m", CONVERTER, *files]
-    path = os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
-    environment = {**os.environ, "KERAS_BACKEND": "tensorflow", "PYTHONPATH": path}  # whatever this process uses
-    with tempfile.TemporaryFile() as complaints:
-        # Its standard input ends when this process does, and that ends it too.
-        with subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=complaints, env=environment
-        ) as process:
-            assert process.stdout
-            lines = process.stdout.read().decode(errors="replace").splitlines()
-        complaints.seek(0)
-        reasons = complaints.read().decode(errors="replace").splitlines()
-    if process.returncode != 0 or not lines:
-        raise CompileError(f"The network cannot be compiled here ({(reasons or ['no reason given'])[-1]}).")
-    answer = json.loads(lines[-1])
-    if answer["error"]:
-        raise ModelError(answer["error"])
-    return answer["made"]

@@ -23,17 +23,21 @@ OF_PEOPLE = 2  # dimensions of that input, by which it is told from the faces
 AT_ONCE = 24  # faces through MNN at once; more are no faster, and take more memory
 # The beginnings of the lines that MNN writes on import, and when a file is not one of its own.
 MNN_WRITES = b"The device supports", b"Invalidate buffer", b"Create interpreter failed"
+IN_FULL = "This network loses too much in eight bits, so it runs in 32: right, but it may be slower."
+EIGHT_BITS = ".int8.tflite"
+# How the names of compiled networks end, and the sentence that a person should read about each form.
+FORMS = {EIGHT_BITS: None, ".faster.mnn": None, ".exact.mnn": IN_FULL, ".exact.tflite": IN_FULL}
 
 
 class LiteRTNetwork:
-    """A .tflite file on LiteRT."""
+    """The content of a .tflite file on LiteRT."""
 
-    def __init__(self, path: Path, threads: int | None = None) -> None:
-        """threads: to compute on; None for as many as are useful. Raises OSError, and ValueError for another file."""
+    def __init__(self, content: bytes, threads: int | None = None) -> None:
+        """threads: to compute on; None for as many as are useful. Raises ValueError for the content of another file."""
         with quiet_terminal():
             from ai_edge_litert.interpreter import Interpreter
 
-            self._interpreter = Interpreter(model_content=path.read_bytes(), num_threads=threads or MOST_THREADS)
+            self._interpreter = Interpreter(model_content=content, num_threads=threads or MOST_THREADS)
             self._interpreter.allocate_tensors()
         self._inputs = {len(each["shape"]): each for each in self._interpreter.get_input_details()}
         self._outputs = {int(each["shape"][1]): each["index"] for each in self._interpreter.get_output_details()}
@@ -107,3 +111,16 @@ class MNNNetwork:
 
 
 CompiledNetwork = LiteRTNetwork | MNNNetwork
+
+
+def form_of(path: Path) -> str:
+    """The one of FORMS that the file's name ends with."""
+    return next(form for form in FORMS if path.name.endswith(form))
+
+
+def open_compiled(path: Path, many: bool = False, threads: int | None = None) -> CompiledNetwork:
+    """A file of one of the FORMS as a network. many, threads: see FacialExpressionModel.
+
+    Raises OSError, ValueError, and ImportError where MNN is needed and not installed.
+    """
+    return MNNNetwork(path, many) if path.suffix == ".mnn" else LiteRTNetwork(path.read_bytes(), threads)

@@ -1,7 +1,8 @@
 """Compiles the pair of files in the fastest form on this machine that answers as the Keras network does.
 
-`cache.py` runs this in a process of its own: python -m inference.convert MODEL_JSON MODEL_WEIGHTS MADE. The last line
-that it prints is JSON with an `error`, a sentence or null, and the name of what was `made`: MADE with one of FORMS.
+`converter.py` runs this in a process of its own: python -m inference.convert MODEL_JSON MODEL_WEIGHTS MADE. The last
+line that it prints is JSON with an `error`, a sentence or null, and the name of what was `made`: MADE with one of
+compiled.FORMS.
 """
 
 import json
@@ -9,26 +10,17 @@ import os
 import subprocess
 import sys
 import threading
-import time
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from inference.adaptable import KerasNetwork, adaptable
-from inference.cache import FORMS, open_compiled
-from inference.compiled import CompiledNetwork
+from inference.compiled import FORMS, CompiledNetwork, open_compiled
 from inference.errors import ModelError
 from inference.keras_files import load_network
-from inference.person import nobody
-from vision.crop import FACE_SIZE
-from vision.opencv import cv2
+from inference.trial import FAST, patterns, seconds_a_face, some_people
 
-CHECKED_FACES = 256
-# Processor seconds a face: where eight bits take less, no other form is tried. With instructions for such networks
-# (AVX-512 VNNI, for one) they take a third of this, without them three times as much.
-FAST = 0.002
-TIMED_FACES, TIMES = 8, 5
 # A process of its own, since TensorFlow and MNN's converter cannot share one; and not MNN's own command, which installs
 # a package to report its use with.
 TO_MNN = """
@@ -37,25 +29,6 @@ _tools.mnnconvert(["", "-f", "TFLITE", "--modelFile", sys.argv[1], "--MNNModel",
 """
 # Rounding to int8 costs a tenth of this; a network with one weight far from the others, for example, costs more.
 LARGEST_MEAN_DIFFERENCE, LARGEST_DIFFERENCE = 0.005, 0.05
-SEED = 3
-SPREAD = 0.2  # standard deviations by which a person's faces differ from the average of all, in one channel
-
-
-def patterns() -> np.ndarray:
-    """Grey patterns (256, 48, 48, 1) float32 from coarse to fine, to compare two forms of a network on."""
-    rng = np.random.default_rng(SEED)
-    sides = rng.integers(3, 13, CHECKED_FACES)
-    coarse = [rng.uniform(0, 255, (side, side)).astype(np.float32) for side in sides]
-    fine = [cv2.resize(pattern, (FACE_SIZE, FACE_SIZE), interpolation=cv2.INTER_CUBIC) for pattern in coarse]
-    return np.clip(fine, 0, 255)[..., np.newaxis].astype(np.float32)
-
-
-def some_people(channels: int) -> np.ndarray:
-    """People (256, 2 * channels) float32: nobody in turn with somebody, as far from the average face as people are."""
-    rng = np.random.default_rng(SEED)
-    people = nobody(CHECKED_FACES, channels)
-    people[1::2] += rng.normal(0, SPREAD, people[1::2].shape)
-    return people
 
 
 def answers_alike(compiled: CompiledNetwork, network: KerasNetwork) -> bool:
@@ -63,16 +36,6 @@ def answers_alike(compiled: CompiledNetwork, network: KerasNetwork) -> bool:
     faces, people = patterns(), some_people(network.channels)
     differences = np.abs(compiled(faces, people)[0] - network(faces, people)[0])
     return bool(differences.mean() <= LARGEST_MEAN_DIFFERENCE and differences.max() <= LARGEST_DIFFERENCE)
-
-
-def seconds_a_face(compiled: CompiledNetwork) -> float:
-    """Processor seconds that the network takes for one of several faces; the least of some times."""
-    faces, people, taken = patterns()[:TIMED_FACES], some_people(compiled.channels)[:TIMED_FACES], []
-    for _ in range(TIMES):
-        began = time.process_time()
-        compiled(faces, people)
-        taken.append((time.process_time() - began) / TIMED_FACES)
-    return min(taken)
 
 
 def convert(network: Any, path: Path, int8: bool) -> None:
@@ -100,7 +63,7 @@ def compile_pair(model_json_file: str | Path, model_weights_file: str | Path, ma
     opened, network = adaptable(loaded), KerasNetwork(loaded)
     eight, faster, exact, plain = (Path(f"{made}{form}") for form in FORMS)
     convert(opened, eight, int8=True)
-    compiled = open_compiled(eight)
+    compiled = open_compiled(eight, threads=1)
     right, seconds = answers_alike(compiled, network), seconds_a_face(compiled)
     if right and seconds < FAST:
         return eight

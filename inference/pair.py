@@ -18,10 +18,15 @@ def content_of(file: str | Path) -> bytes:
         raise ModelError(f"{file} {reason}. {REMEDY}") from error
 
 
+def hash_of(model_json_file: str | Path, model_weights_file: str | Path) -> str:
+    """64 hexadecimal digits that only two files with the same contents have. Raises ModelError."""
+    digest = hashlib.sha256()
+    for file in (model_json_file, model_weights_file):
+        digest.update(content_of(file))
+    return digest.hexdigest()
+
+
 @functools.cache
 def hash_of_pair() -> str:
-    """16 hexadecimal digits that only the same two files have; once for the whole process. Raises ModelError."""
-    digest = hashlib.sha256()
-    for file in (MODEL_JSON, MODEL_WEIGHTS):
-        digest.update(content_of(file))
-    return digest.hexdigest()[:16]
+    """The first 16 digits of the hash of the app's own pair; once for the whole process. Raises ModelError."""
+    return hash_of(MODEL_JSON, MODEL_WEIGHTS)[:16]

@@ -15,7 +15,7 @@ from playwright.sync_api import sync_playwright
 
 from camera import VideoCamera
 from model import FacialExpressionModel
-from paths import CASCADE, DEMO, MODEL_JSON, MODEL_WEIGHTS, PYPROJECT, ROOT
+from paths import CASCADE, DEMO, MODEL_INT8, MODEL_JSON, MODEL_WEIGHTS, PYPROJECT, ROOT
 from program import Program
 from vision.opencv import cv2
 from web.app import close_app, create_app
@@ -34,7 +34,8 @@ def copy_program():
     """A function that copies the program, without its tests, into a folder where its files may be spoilt."""
 
     def copy(folder):
-        for file in [*ROOT.glob("*.py"), CASCADE, DEMO, PYPROJECT, MODEL_JSON, MODEL_WEIGHTS, ROOT / "train.ipynb"]:
+        files = [CASCADE, DEMO, PYPROJECT, MODEL_JSON, MODEL_WEIGHTS, MODEL_INT8, ROOT / "train.ipynb"]
+        for file in [*ROOT.glob("*.py"), *files]:
             shutil.copy(file, folder)
         for package in PACKAGES:
             shutil.copytree(ROOT / package, folder / package)
@@ -133,12 +134,11 @@ def without_network(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def model(without_network):
-    """The network, compiled without a connection to anywhere."""
-    with pytest.MonkeyPatch.context() as patch:
-        for name, value in without_network[0].items():
-            patch.setenv(name, value)
-        return FacialExpressionModel()
+def model():
+    """The network, in the form that is the fastest here."""
+    model = FacialExpressionModel()
+    model.settle()
+    return model
 
 
 @pytest.fixture(scope="session")

@@ -176,7 +176,7 @@ def people(tmp_path, astronaut):
 
 @pytest.fixture
 def fake(monkeypatch):
-    monkeypatch.setattr(evaluate, "FacialExpressionModel", FakeModel)
+    monkeypatch.setattr(evaluate, "FacialExpressionModel", lambda many: FakeModel())
 
 
 @pytest.mark.usefixtures("fake")

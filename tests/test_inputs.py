@@ -99,7 +99,7 @@ def test_a_folder_as_a_list_is_told(tmp_path):
 def test_the_others_of_a_list_are_analysed(here, capsys, monkeypatch):
     files(here, "a.mp4")
     (here / "list.txt").write_text("gone.mp4\na.mp4\n" + "x" * 300 + "\n")
-    monkeypatch.setattr(analyze, "FacialExpressionModel", lambda: None)
+    monkeypatch.setattr(analyze, "FacialExpressionModel", lambda many: None)
     monkeypatch.setattr(analyze, "work_through", lambda jobs, *_: print([job.name for job in jobs]) or 0)
     assert analyze.main(["@list.txt"]) == 1
     captured = capsys.readouterr()

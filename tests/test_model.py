@@ -9,8 +9,9 @@ import keras
 import numpy as np
 import pytest
 
-from inference.cache import load_compiled
-from model import AT_ONCE, EMOTIONS, FacialExpressionModel, ModelError, build_model, crop_face, load_network
+from inference import cache
+from inference.pool import AT_ONCE
+from model import EMOTIONS, FacialExpressionModel, ModelError, build_model, crop_face, load_network
 from paths import MODEL_JSON, MODEL_WEIGHTS
 from waiting import wait_until
 
@@ -85,8 +86,12 @@ def test_batch_gives_a_row_of_probabilities_a_face(model, faces):
 @pytest.mark.skipif(sys.platform != "linux", reason="Other systems count threads in other ways.")
 def test_calls_at_the_same_time_leave_no_threads_and_few_networks(faces, monkeypatch):
     loaded = []
-    monkeypatch.setattr("model.load_compiled", lambda *options: loaded.append(1) or load_compiled(*options))
+    for name in ("LiteRTNetwork", "open_compiled"):
+        open_network = getattr(cache, name)
+        monkeypatch.setattr(cache, name, lambda *given, load=open_network: loaded.append(1) or load(*given))
     model = FacialExpressionModel()
+    model.settle()
+    loaded[:] = [1]
 
     def threads():
         return len(os.listdir("/proc/self/task"))
@@ -258,11 +263,20 @@ def test_weights_of_keras3_load_by_any_name(small, faces):
     assert np.allclose(load_network(*pair).predict(faces, verbose=0), network.predict(faces, verbose=0))
 
 
-def test_a_network_that_gives_logits_gets_a_softmax(small, faces):
+def test_a_network_that_gives_logits_gets_a_softmax(small, faces, tmp_path, without_network, monkeypatch):
     _, *pair = small(activation=None)
+    other = tmp_path / "other" / "inference"  # as in another checkout, which the program is started from
+    other.mkdir(parents=True)
+    (other / "__init__.py").touch()
+    (other / "convert.py").write_text("raise SystemExit('the wrong converter')")
+    monkeypatch.chdir(other.parent)
+    environment, refused = without_network
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
     model = FacialExpressionModel(*pair)
     assert np.allclose(model.predict(faces).sum(axis=1), 1, atol=1e-5)
     assert "Keras itself" not in (model.note or "")  # it was compiled
+    assert not refused.exists(), refused.read_text()
 
 
 def test_labels_have_one_order():

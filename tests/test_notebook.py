@@ -9,7 +9,9 @@ import nbformat
 import numpy as np
 from nbclient import NotebookClient
 
-from paths import ROOT
+from inference.pair import hash_of
+from inference.shipped import read_shipped
+from paths import MODEL_INT8, ROOT
 from training import recipe
 from training.dataset import CSV_EMOTIONS, SPLITS, VOTED, load_dataset
 from training.export import try_pair
@@ -180,7 +182,8 @@ def test_full_run_replaces_the_pair(tmp_path, monkeypatch, copy_program):
     assert recipe.read_history(course)["epoch"] == [0, 1, 2]
     assert recipe.read_history(better)["epoch"] == [0]
     taken = Path(re.search(r"which are also kept in (.+)\.", printed)[1])
-    for name in PAIR:
+    assert read_shipped(tmp_path / MODEL_INT8.name, hash_of(*(tmp_path / name for name in PAIR)))
+    for name in (*PAIR, MODEL_INT8.name):
         assert (tmp_path / name).read_bytes() == (tmp_path / taken / name).read_bytes()
     assert not list(tmp_path.glob(".new-*"))
 

@@ -12,7 +12,7 @@ import training.teacher
 from inference.keras_files import import_keras
 from model import build_model, crop_face
 from paths import MODEL_JSON, MODEL_WEIGHTS, ROOT
-from training import augmentation, branches, recipe
+from training import augmentation, branches, export, recipe
 from training.export import try_pair
 from vision.patches import halvings
 from vision.search import search_still
@@ -191,6 +191,7 @@ def train(data, run, out, precision, *options):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(recipe, "BATCH", 8)
         patch.setattr(recipe, "fastest_precision", lambda: precision)
+        patch.setattr(export, "compile_beside", lambda folder: False)  # which takes as long as the training here
         return recipe.main([str(data), "--run", str(run), "--epochs", "3", "--out", str(out), *options])
 
 

@@ -43,7 +43,7 @@ def main(arguments: list[str] | None = None) -> int:
     for name in ("fer2013", "people"):
         parser.add_argument(name, type=Path)
     options = parser.parse_args(arguments)
-    model = FacialExpressionModel()
+    model = FacialExpressionModel(many=True)
     others = find_faces(options.people)
     strangers = _mirrored(model, others.crops)
     offset = fit_offset(strangers, others.labels, PENALTY)

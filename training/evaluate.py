@@ -214,7 +214,7 @@ def evaluate(dataset: Dataset, split: str, votes: np.ndarray | None = None) -> N
     votes: (n, 10) on all faces of the data set, see load_votes.
     """
     images, labels = dataset.split(split)
-    model = FacialExpressionModel()
+    model = FacialExpressionModel(many=True)
     probabilities = predict_all(model, images)
     print(f"{split}: {report(probabilities, labels)}")
     print(report_passes(model, images, labels))
@@ -234,7 +234,7 @@ def evaluate_pictures(pictures: Sequence[Labelled], fer: str | None) -> None:
 
     fer: the Python of an environment with that package, or None. Raises DatasetError and ModelError.
     """
-    model = FacialExpressionModel()
+    model = FacialExpressionModel(many=True)
     answers = list(by_app(pictures, model))
     print(report_pictures("this app", pictures, answers))
     labels, probabilities = of_those_found(pictures, answers)
@@ -247,7 +247,7 @@ def evaluate_pictures(pictures: Sequence[Labelled], fer: str | None) -> None:
 
 def evaluate_people(folder: Path) -> None:
     """Print how much better the app does once it knows a person. Raises DatasetError and ModelError."""
-    model = FacialExpressionModel()
+    model = FacialExpressionModel(many=True)
     print(report_people(find_faces(folder), model))
 
 
