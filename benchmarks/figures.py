@@ -11,6 +11,18 @@ import matplotlib.pyplot as plt
 from paths import BENCHMARKS
 
 
+# Those that make networks fast, as Linux names them and as people do; the later ones are for numbers of eight bits.
+INSTRUCTIONS = {
+    "avx2": "AVX2",
+    "avx512f": "AVX-512",
+    "asimd": "NEON",
+    "avx_vnni": "AVX-VNNI",
+    "avx512_vnni": "AVX-512 VNNI",
+    "asimddp": "dot products",
+    "i8mm": "I8MM",
+}
+
+
 @dataclass
 class Figure:
     """What was measured, its value, and its bar: the least that is good enough, or the most if `at_most` is true."""
@@ -37,14 +49,16 @@ def _short(value: float) -> str:
 
 
 def machine() -> str:
-    """The machine in a line: its cores, its processor, its system and its Python."""
-    name = platform.processor() or platform.machine()
+    """The machine in a line: its cores, its processor and the instructions that count here, its system, its Python."""
+    name, instructions = platform.processor() or platform.machine(), ""
     if Path("/proc/cpuinfo").exists():
-        names = [
-            line.partition(":")[2] for line in Path("/proc/cpuinfo").read_text().splitlines() if "model name" in line
-        ]
-        name = names[0].strip() if names else name
-    return f"{os.cpu_count()} cores of {name}, {platform.system()}, Python {platform.python_version()}"
+        lines = (line.partition(":") for line in Path("/proc/cpuinfo").read_text().splitlines())
+        told = {what.strip(): value.strip() for what, _, value in lines}
+        name = told.get("model name", name)
+        flags = (told.get("flags") or told.get("Features") or "").split()
+        known = [called for flag, called in INSTRUCTIONS.items() if flag in flags]
+        instructions = f" with {', '.join(known)}" if known else ""
+    return f"{os.cpu_count()} cores of {name}{instructions}, {platform.system()}, Python {platform.python_version()}"
 
 
 def table(figures: Sequence[Figure]) -> str:
