@@ -134,13 +134,15 @@ class _Pair:
     def _open(self, path: Path) -> Form:
         network = open_compiled(path, self._many, self._threads)
         path.touch()
-        return Form(network, functools.partial(self._open_another, path), FORMS[form_of(path)])
+        return Form(network, functools.partial(_open_another, path, self._files, self._many), FORMS[form_of(path)])
 
-    def _open_another(self, path: Path) -> Network:
-        try:
-            return open_compiled(path, self._many, 1)
-        except (OSError, ValueError):  # it was deleted meanwhile
-            return self.compile().network
+
+def _open_another(path: Path, files: tuple[str | Path, str | Path], many: bool) -> Network:
+    """A compiled network once more, to compute on one thread. files, many: what it was compiled from, and for."""
+    try:
+        return open_compiled(path, many, 1)
+    except (OSError, ValueError):  # it was deleted meanwhile
+        return choose(*files, many, 1)[0].network
 
 
 def _cache_name(pair: str) -> str:

@@ -167,6 +167,14 @@ def test_compiled_once_for_the_same_contents(cache, conversions, pair, tmp_path)
     assert len(conversions) == 2
 
 
+def test_a_network_that_is_deleted_meanwhile_is_made_anew_for_the_next_call(cache, conversions, pair):
+    model = FacialExpressionModel(*pair)
+    [made] = networks_in(cache)
+    (cache / made).unlink()
+    assert model._pool.form.open_another().channels
+    assert (len(conversions), networks_in(cache)) == (2, [made])
+
+
 def test_threads_that_start_at_once_compile_once(cache, conversions, pair, monkeypatch):
     open_cached, missed, calls = network_cache._Pair.open_cached, threading.Barrier(3), itertools.count()
 
