@@ -10,7 +10,6 @@ import matplotlib.pyplot as plt
 
 from paths import BENCHMARKS
 
-
 # Those that make networks fast, as Linux names them and as people do; the later ones are for numbers of eight bits.
 INSTRUCTIONS = {
     "avx2": "AVX2",
