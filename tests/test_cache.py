@@ -110,7 +110,7 @@ def test_what_is_compiled_answers_as_keras_does(model, network):
 
 def test_the_compiled_network_beside_the_weights_answers_as_one_compiled_again(network, tmp_path):
     content = read_shipped(MODEL_INT8, hash_of(MODEL_JSON, MODEL_WEIGHTS))
-    assert content, "export the pair again, so that model_int8.tflite is made from it"
+    assert content, "training.export.compile_beside(ROOT) makes model_int8.tflite for this pair"
     convert.convert(adaptable(network), tmp_path / f"again{EIGHT_BITS}", int8=True)
     shipped, again = compiled.LiteRTNetwork(content), open_compiled(tmp_path / f"again{EIGHT_BITS}")
     patterns, people = trial.patterns(), trial.some_people(shipped.channels)
