@@ -17,7 +17,7 @@ from paths import MODEL_JSON, MODEL_WEIGHTS
 from version import MAKER, VERSION
 from videos import job as job_module
 from videos.outputs import mark_of, publish, unfinished
-from videos.table import COLUMNS, FIRST_COLUMNS, is_table, parquet_mark, write_parquet
+from videos.table import COLUMNS, FIRST_COLUMNS, gather, is_table, parquet_mark, write_parquet
 
 LINE = rf"{MAKER} {re.escape(VERSION)}; network [0-9a-f]{{16}}"
 OUTDATED = "1 finished before are analysed again: made with another version, network or options"
@@ -165,7 +165,7 @@ def test_outputs_of_older_versions_are_known_and_made_anew(folder, made, capsys)
 
 
 def test_older_parquet_is_known(tmp_path):
-    write_parquet(tmp_path / "a.parquet", [], "2.0.0")  # version 2.0.0 wrote its number alone
+    write_parquet(tmp_path / "a.parquet", gather([]), "clip.mp4", "2.0.0")  # version 2.0.0 wrote its number alone
     assert parquet_mark(tmp_path / "a.parquet") == mark_of(tmp_path / "a.parquet") == f"{MAKER} 2.0.0"
 
 

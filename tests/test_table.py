@@ -1,9 +1,21 @@
 import csv
+import pickle
 
 import numpy as np
 import pytest
 
-from videos.table import COLUMNS, Found, Joiner, concatenate, gather, is_table, to_rows, write_csv, write_parquet
+from videos.table import (
+    COLUMNS,
+    Found,
+    Joiner,
+    concatenate,
+    gather,
+    in_csv,
+    is_table,
+    to_rows,
+    write_csv,
+    write_parquet,
+)
 from vision.confidence import SURE
 from vision.expressions import EMOTIONS
 from vision.patches import PATCH, Place
@@ -86,15 +98,15 @@ def test_smoothing_takes_no_notice_of_seams():
 def test_a_recording_without_faces_has_an_empty_table(tmp_path):
     nothing = gather([])
     whole = joined(nothing, nothing)
-    write_csv(tmp_path / "a.csv", to_rows(whole, "clip.mp4"))
+    write_csv(tmp_path / "a.csv", whole, "clip.mp4")
     assert (tmp_path / "a.csv").read_text() == ",".join(COLUMNS) + "\n"
 
 
 def test_csv_and_parquet_hold_the_same(tmp_path):
     parquet = pytest.importorskip("pyarrow.parquet")
     whole = joined(found((0, 1, 10, HAPPY), (0, 2, 100, SAD), (3, 1, 12, SAD)))
-    write_csv(tmp_path / "a.csv", to_rows(whole, "clip.mp4"))
-    write_parquet(tmp_path / "a.parquet", to_rows(whole, "clip.mp4"))
+    write_csv(tmp_path / "a.csv", whole, "clip.mp4")
+    write_parquet(tmp_path / "a.parquet", whole, "clip.mp4")
     with open(tmp_path / "a.csv", newline="") as file:
         from_csv = list(csv.DictReader(file))
     from_parquet = parquet.read_table(tmp_path / "a.parquet").to_pylist()
@@ -107,10 +119,58 @@ def test_csv_and_parquet_hold_the_same(tmp_path):
     assert (from_csv[1]["x"], from_csv[1]["label"], from_csv[1]["sad"]) == ("100", "Sad", "0.88")
 
 
+def many(rows=25_000):
+    """A Found of many rows with all kinds of values; some lie in the middle between two with four decimals."""
+    rng = np.random.default_rng(5)
+    shares = rng.dirichlet(np.full(7, 0.3), rows).astype(np.float32)
+    shares[::3, 0] = rng.integers(0, 2**13 + 1, len(shares[::3])) / 2**13
+    away = rng.random(rows) < 0.1
+    shares[away] = np.nan
+    labels = np.where(away, -1, rng.integers(0, 7, rows))
+    frames, sure = np.arange(rows) // 3, ~away & (rng.random(rows) < 0.5)
+    numbers, boxes, angles = rng.integers(1, 9, rows), rng.integers(0, 1900, (rows, 4)), rng.integers(-60, 60, rows)
+    scores, smoothed = rng.random(rows).astype(np.float32), np.nan_to_num(shares)
+    return Found(frames, frames / 29.97, numbers, boxes, shares, smoothed, labels, angles, scores, away, sure)
+
+
+@pytest.mark.parametrize("name", ["clip.mp4", 'a, "b"\n.mp4', ""])
+def test_a_csv_is_what_pythons_own_writer_makes_of_the_rows(tmp_path, name):
+    whole = many()
+    write_csv(tmp_path / "a.csv", whole, name)
+    with open(tmp_path / "b.csv", "w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(in_csv(to_rows(whole, name)))
+    assert (tmp_path / "a.csv").read_bytes() == (tmp_path / "b.csv").read_bytes()
+
+
+def test_rows_have_the_values_that_python_rounds_to():
+    whole = many(3000)
+    for index, row in enumerate(to_rows(whole, "clip.mp4")):
+        assert type(row["frame"]) is int
+        assert row["time"] == round(float(whole.times[index]), 6)
+        assert row["score"] == round(float(whole.scores[index]), 4)
+        expected = None if whole.turned_away[index] else round(float(whole.probabilities[index, 0]), 4)
+        assert row["angry"] == expected
+        assert row["label"] == (None if whole.turned_away[index] else EMOTIONS[whole.labels[index]])
+
+
+@pytest.mark.parametrize("whole", [many(200), joined(found((0, 1, 10, HAPPY))), gather([])])
+def test_a_found_is_the_same_in_another_process_and_small_on_the_way(whole):
+    sent = pickle.loads(pickle.dumps(whole))
+    for name, column in vars(whole).items():
+        assert vars(sent)[name].dtype == column.dtype
+        assert np.array_equal(vars(sent)[name], column, equal_nan=column.dtype.kind == "f")
+        assert vars(sent)[name].flags.writeable
+    unclassified = many(1000)
+    unclassified.probabilities[:], unclassified.smoothed[:] = np.nan, 0
+    assert len(pickle.dumps(unclassified)) < 40 * 1000  # bytes
+
+
 def test_only_own_tables_are_known_as_such(tmp_path):
     whole = joined(found((0, 1, 10, HAPPY)))
-    write_csv(tmp_path / "a.csv", to_rows(whole, "clip.mp4"))
-    write_parquet(tmp_path / "a.parquet", to_rows(whole, "clip.mp4"))
+    write_csv(tmp_path / "a.csv", whole, "clip.mp4")
+    write_parquet(tmp_path / "a.parquet", whole, "clip.mp4")
     (tmp_path / "b.csv").write_text("frame,label\n")
     (tmp_path / "b.parquet").write_bytes(b"something else")
     assert [is_table(tmp_path / name) for name in ("a.csv", "a.parquet", "b.csv", "b.parquet")] == [1, 1, 0, 0]

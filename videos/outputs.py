@@ -16,7 +16,7 @@ from PIL import Image
 from version import MAKER
 from videos.job import Job
 from videos.names import shortened
-from videos.table import Found, is_table, parquet_mark, to_rows, write_csv, write_metadata, write_parquet
+from videos.table import Found, is_table, parquet_mark, write_csv, write_metadata, write_parquet
 from vision.pictures import DAMAGED
 
 LONGEST_ENDING = len(".csv-metadata.json")  # of the outputs' names
@@ -138,13 +138,13 @@ def write_table(job: Job, found: Found) -> None:
     """Write the table where one is wanted, for publish to name."""
     if not job.table:
         return
-    made, rows = unfinished(job, job.table), to_rows(found, job.name)
+    made = unfinished(job, job.table)
     with naming(made):
         if job.table_metadata:
-            write_csv(made, rows)
+            write_csv(made, found, job.name)
             write_metadata(unfinished(job, job.table_metadata), job.table.name, job.name, job.made_with)
         else:
-            write_parquet(made, rows, job.made_with)
+            write_parquet(made, found, job.name, job.made_with)
 
 
 def make_room(job: Job) -> None:

@@ -1,6 +1,7 @@
 """What was found in a video as a table: a row for each face in each frame, as CSV, as Parquet or as Python rows."""
 
 import csv
+import functools
 import itertools
 import json
 import os
@@ -28,6 +29,7 @@ class Column:
     name: str
     kind: str  # text, truth (a value), whole (a number), single or double (precision)
     meaning: str
+    of_all: bool = True  # whether faces that are turned away have a value too
 
 
 EXPRESSIONS = [emotion.lower() for emotion in EMOTIONS]
@@ -40,13 +42,16 @@ SCHEMA = [
     Column("y", "whole", "the upper side of the face's box, in pixels"),
     Column("width", "whole", "the width of the face's box, in pixels"),
     Column("height", "whole", "the height of the face's box, in pixels"),
-    *(Column(name, "single", f"the probability of the label {name}, in this frame alone") for name in EXPRESSIONS),
-    *(Column(f"{name}_smooth", "single", f"the same for {name}, smoothed over time") for name in EXPRESSIONS),
-    Column("label", "text", "the label that is shown, which follows the smoothed probabilities"),
+    *(
+        Column(name, "single", f"the probability of the label {name}, in this frame alone", False)
+        for name in EXPRESSIONS
+    ),
+    *(Column(f"{name}_smooth", "single", f"the same for {name}, smoothed over time", False) for name in EXPRESSIONS),
+    Column("label", "text", "the label that is shown, which follows the smoothed probabilities", False),
     Column("angle", "whole", "degrees by which the face is tilted clockwise; 0 where it is about upright"),
     Column("score", "single", "the share of such finds that are faces"),
     Column("state", "text", "frontal or turned away; a face that is turned away has neither label nor probabilities"),
-    Column("sure", "truth", "whether the label is right often enough to be shown; if not, the face is unsure"),
+    Column("sure", "truth", "whether the label is right often enough to be shown; if not, the face is unsure", False),
 ]
 COLUMNS = [column.name for column in SCHEMA]
 FIRST_COLUMNS = COLUMNS[: COLUMNS.index("label") + 1]  # of version 1
@@ -64,6 +69,9 @@ IN_CSVW = {"text": "string", "truth": "boolean", "whole": "integer", "single": "
 STATES: tuple[State, State] = ("frontal", "turned away")  # by Found.turned_away
 MARK = MAKER.encode()  # a key of a Parquet file's metadata, by which the file is recognised
 LONGEST_HEADER = 10_000  # characters
+ROWS_AT_ONCE = 10_000  # that are made into Python's objects, which take ten times the memory of arrays
+DECIMALS = 10_000  # a share is written as so many parts of 1
+TRUTHS = np.array(["false", "true"], object)  # as CSV on the Web has them
 
 
 @dataclass
@@ -87,6 +95,13 @@ class Found:
     def __len__(self) -> int:
         return len(self.frames)
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Its columns in few bytes, since they are sent from process to process."""
+        return {name: _packed(column) for name, column in vars(self).items()}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update({name: _unpacked(*packed) for name, packed in state.items()})
+
     def by_frame(self) -> dict[int, slice]:
         """The rows of each frame that has any, by its number."""
         numbers, begins = np.unique(self.frames, return_index=True)
@@ -107,7 +122,30 @@ class Found:
 
     def classified(self) -> "Found":
         """Those rows that have probabilities."""
-        return Found(*(column[~self.turned_away] for column in vars(self).values()))
+        return self._of(~self.turned_away)
+
+    def in_pieces(self) -> Iterator["Found"]:
+        """All rows in order, ROWS_AT_ONCE or fewer at a time."""
+        for begin in range(0, len(self), ROWS_AT_ONCE):
+            yield self._of(slice(begin, begin + ROWS_AT_ONCE))
+
+    def _of(self, rows: slice | np.ndarray) -> "Found":
+        return Found(*(column[rows] for column in vars(self).values()))
+
+
+def _packed(column: np.ndarray) -> tuple[str, tuple[int, ...], np.ndarray]:
+    """A column as its type, shape and values: one where all are equal, whole numbers in as few bits as hold them."""
+    values = column
+    if column.size and np.array_equal(column, np.full_like(column, column.flat[0]), column.dtype.kind == "f"):
+        values = column.ravel()[:1].copy()  # not a view of all
+    elif column.size and column.dtype.kind == "i":
+        values = column.astype(np.result_type(*map(np.min_scalar_type, (column.min(), column.max()))))
+    return column.dtype.str, column.shape, values
+
+
+def _unpacked(kind: str, shape: tuple[int, ...], values: np.ndarray) -> np.ndarray:
+    """What `_packed` was given."""
+    return np.broadcast_to(values, shape).astype(kind)
 
 
 def gather(frames: Iterable[tuple[int, float, Sequence[Face]]]) -> Found:
@@ -192,23 +230,61 @@ def concatenate(parts: Sequence[Found]) -> Found:
 
 def to_rows(found: Found, name: str) -> Iterator[dict[str, Any]]:
     """Yield a dict of COLUMNS for each face in each frame; name: what the column `video` says."""
-    for index in range(len(found)):
-        away = bool(found.turned_away[index])
-        expressions = (found.probabilities[index], found.smoothed[index])
-        values = (
-            name,
-            int(found.frames[index]),
-            round(float(found.times[index]), 6),
-            int(found.numbers[index]),
-            *(int(value) for value in found.boxes[index]),
-            *(None if away else round(float(value), 4) for values in expressions for value in values),
-            None if away else EMOTIONS[found.labels[index]],
-            int(found.angles[index]),
-            round(float(found.scores[index]), 4),
-            STATES[away],
-            None if away else bool(found.sure[index]),
-        )
-        yield dict(zip(COLUMNS, values, strict=True))
+    for part in found.in_pieces():
+        lists = (_listed(column, values, part.turned_away) for column, values in zip(SCHEMA, _values(part, name)))
+        for row in zip(*lists):
+            yield dict(zip(COLUMNS, row, strict=True))
+
+
+def _values(found: Found, name: str) -> list[np.ndarray]:
+    """An array for each column of the table; where a face has no value, it says anything."""
+    labels, states = np.array(EMOTIONS, object), np.array(STATES, object)
+    times = [round(moment, 6) for moment in found.times.tolist()]  # NumPy rounds otherwise
+    return [
+        np.full(len(found), name, object),
+        found.frames,
+        np.array(times, np.float64),
+        found.numbers,
+        *found.boxes.T,
+        *(_rounded(column) for column in found.probabilities.T),
+        *(_rounded(column) for column in found.smoothed.T),
+        labels[found.labels],
+        found.angles,
+        _rounded(found.scores),
+        states[found.turned_away.astype(int)],
+        found.sure,
+    ]
+
+
+def _rounded(shares: np.ndarray) -> np.ndarray:
+    """Shares (n,) float32 as float64 with four decimals: exact, since a float32 has few enough digits."""
+    return np.rint(shares.astype(np.float64) * DECIMALS) / DECIMALS
+
+
+def _texts(column: Column, values: np.ndarray, missing: np.ndarray) -> list[Any]:
+    """What the cells of a column are in CSV: texts, and numbers that are written as Python writes them.
+
+    missing: (n,) bool, where a face has no value.
+    """
+    if column.kind == "single":
+        values = _shares()[np.rint(np.nan_to_num(values) * DECIMALS).astype(int)]
+    elif column.kind == "truth":
+        values = TRUTHS[values.astype(int)]
+    return _listed(column, values, missing, "")
+
+
+def _listed(column: Column, values: np.ndarray, missing: np.ndarray, instead: str | None = None) -> list[Any]:
+    """The values as Python's; instead: what there is where a face has none."""
+    if not column.of_all:
+        values = values.astype(object)
+        values[missing] = instead
+    return values.tolist()
+
+
+@functools.cache
+def _shares() -> np.ndarray:
+    """The texts of all shares, from 0.0 to 1.0."""
+    return np.array([repr(part / DECIMALS) for part in range(DECIMALS + 1)], object)
 
 
 def in_csv(rows: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
@@ -217,12 +293,14 @@ def in_csv(rows: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
         yield {name: str(value).lower() if isinstance(value, bool) else value for name, value in row.items()}
 
 
-def write_csv(path: Path, rows: Iterable[dict[str, Any]]) -> None:
-    """Write rows of to_rows as CSV."""
+def write_csv(path: Path, found: Found, name: str) -> None:
+    """Write the rows of to_rows as CSV; an hour of five faces takes seconds."""
     with open(path, "w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(in_csv(rows))
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(COLUMNS)
+        for part in found.in_pieces():
+            columns = zip(SCHEMA, _values(part, name))
+            writer.writerows(zip(*(_texts(column, values, part.turned_away) for column, values in columns)))
 
 
 def write_metadata(path: Path, table: str, video: str, made_with: str) -> None:
@@ -245,14 +323,18 @@ def write_metadata(path: Path, table: str, video: str, made_with: str) -> None:
     path.write_text(json.dumps(content, ensure_ascii=False, indent=2) + "\n", encoding="utf-8", newline="\n")
 
 
-def write_parquet(path: Path, rows: Iterable[dict[str, Any]], made_with: str = MADE_WITH) -> None:
-    """Write rows of to_rows as Parquet. made_with: goes into the file's metadata."""
+def write_parquet(path: Path, found: Found, name: str, made_with: str = MADE_WITH) -> None:
+    """Write the rows of to_rows as Parquet. made_with: goes into the file's metadata."""
     import pyarrow
     import pyarrow.parquet
 
     fields = [(column.name, getattr(pyarrow, IN_PARQUET[column.kind])()) for column in SCHEMA]
     schema = pyarrow.schema(fields, {MARK: made_with.encode()})
-    pyarrow.parquet.write_table(pyarrow.Table.from_pylist(list(rows), schema), path)
+    arrays = [
+        pyarrow.array(values, mask=None if column.of_all else found.turned_away).cast(field.type, safe=False)
+        for column, values, field in zip(SCHEMA, _values(found, name), schema)
+    ]
+    pyarrow.parquet.write_table(pyarrow.Table.from_arrays(arrays, schema=schema), path)
 
 
 def read_columns(path: Path) -> dict[str, list[Any]]:

@@ -22,6 +22,11 @@ SMOOTHED_OVER = 5  # of them
 FACES_SHOWN = 12  # those that are longest in the picture
 PALE = 0.3  # opacity of an unsure label
 NAMED_FROM = 0.06  # of the recording's length, that a label must last to be written on its bar
+LONGEST_GAP = 2.5  # frames from one with a face to the next, over which its bar goes on
+LONG = 120  # seconds, from which on moments are written as minutes and seconds, and labels are summed up
+SPANS = 160  # of time, each five pixels wide, in each of which a face of a long recording has one label
+STEPS = (15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 28800)  # seconds from one written moment to the next
+MOST_MOMENTS = 10  # that are written below
 # Where the parts are, in inches. Matplotlib can find places by itself, which doubles the time that a picture takes.
 WIDTH, TOP, BOTTOM = 12, 0.65, 0.8
 OVER_TIME, BETWEEN = 2.65, 0.75  # the height of the upper part, and what lies between it and the lower
@@ -118,15 +123,16 @@ def _draw_over_time(axis: Axes, found: Found, frames: int, seconds: float) -> No
     """The faces' mean probabilities as bands on each other; a gap where no face is visible."""
     bins = min(BINS, max(1, frames // 2))  # so that each has a frame
     places = np.minimum((found.times / seconds * bins).astype(int), bins - 1)
-    sums, counts = np.zeros((bins, len(EMOTIONS))), np.bincount(places, minlength=bins)
-    np.add.at(sums, places, found.smoothed)
+    counts = np.bincount(places, minlength=bins)
     kernel = np.ones(min(SMOOTHED_OVER, bins))
-    sums = np.stack([np.convolve(column, kernel, "same") for column in sums.T], axis=1)
+    columns = [np.bincount(places, column, bins) for column in found.smoothed.T]
+    sums = np.stack([np.convolve(column, kernel, "same") for column in columns], axis=1)
     totals = np.convolve(counts, kernel, "same")
     means = np.where(counts[:, None] > 0, sums / np.maximum(totals, 1)[:, None], 0)
     times = (np.arange(bins) + 0.5) / bins * seconds
     axis.stackplot(times, means.T, labels=EMOTIONS, colors=[_colour(label) for label in range(len(EMOTIONS))])
-    axis.set(xlim=(0, seconds), ylim=(0, 1), ylabel="mean probability", title="All faces")
+    axis.set(ylim=(0, 1), ylabel="mean probability", title="All faces")
+    _write_moments(axis, seconds)
     axis.legend(ncols=len(EMOTIONS), fontsize=8, loc="upper center", bbox_to_anchor=(0.5, -0.06), frameon=False)
 
 
@@ -134,32 +140,66 @@ def _draw_each(axis: Axes, found: Found, seconds: float, period: float) -> None:
     """A bar for each face, while it is visible, in its labels' colours."""
     faces, counts = np.unique(found.numbers, return_counts=True)
     shown = sorted(faces[np.argsort(-counts, kind="stable")][:FACES_SHOWN])
+    span = max(period, seconds / SPANS)
     for place, face in enumerate(shown):
         own = found.numbers == face
-        for begin, end, label, sure in _runs(found.times[own], found.labels[own], found.sure[own], period):
-            colour, opacity = _colour(label), 1 if sure else PALE
-            axis.broken_barh([(begin, end - begin)], (place - 0.4, 0.8), color=colour, alpha=opacity, linewidth=0)
-            if sure and end - begin > NAMED_FROM * seconds:
+        times, labels, sure = found.times[own], found.labels[own], found.sure[own]
+        if seconds < LONG:
+            runs = list(_runs(times, labels, sure, period, LONGEST_GAP * period))
+        else:
+            runs = list(_runs(*_summed_up(times, labels, sure, span), span, 1.5 * span))
+        colours = [(*_colour(label), 1 if sure else PALE) for _, _, label, sure in runs]
+        bars = [(begin, end - begin) for begin, end, _, _ in runs]
+        axis.broken_barh(bars, (place - 0.4, 0.8), facecolors=colours, linewidth=0)
+        for begin, end, label, is_sure in runs:
+            if is_sure and end - begin > NAMED_FROM * seconds:
                 axis.text((begin + end) / 2, place, EMOTIONS[label], color="white", ha="center", va="center", size=8)
     axis.set_yticks(range(len(shown)), [f"face {face}" for face in shown], size=9)
     more = len(faces) - len(shown)
+    _write_moments(axis, seconds)
     axis.set(
-        xlim=(0, seconds),
         ylim=(max(len(shown), 2) - 0.5, -0.5),
-        xlabel="seconds",
+        xlabel="seconds" if seconds < LONG else f"time; each bar is the label of most frames in {span:.0f} s or more",
         title="The label of each face, pale where it is unsure"
         + (f" ({more} more were visible for less time)" if more else ""),
     )
 
 
+def _summed_up(
+    times: np.ndarray, labels: np.ndarray, sure: np.ndarray, step: float
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """A moment, a label and whether it is sure, for every `step` seconds with the face: those of most of its frames."""
+    kinds = 2 * len(EMOTIONS)
+    counts = np.bincount((times / step).astype(int) * kinds + 2 * labels + sure)
+    counts = np.pad(counts, (0, -len(counts) % kinds)).reshape(-1, kinds)
+    seen = np.flatnonzero(counts.any(axis=1))
+    most = counts[seen].argmax(axis=1)
+    return seen * step, most // 2, most % 2 == 1
+
+
+def _write_moments(axis: Axes, seconds: float) -> None:
+    """Have an axis go from 0 to the end, with moments as a clock has them where the recording is long."""
+    axis.set_xlim(0, seconds)
+    if seconds >= LONG:
+        step = next((step for step in STEPS if seconds / step <= MOST_MOMENTS), STEPS[-1])
+        moments = np.arange(0, seconds, step)
+        axis.set_xticks(moments, [_clock(moment, seconds) for moment in moments])
+
+
+def _clock(moment: float, seconds: float) -> str:
+    """A moment of a recording of so many seconds: 12:30, or 1:12:30 where it lasts hours."""
+    minutes, rest = divmod(round(moment), 60)
+    return f"{minutes // 60}:{minutes % 60:02}:{rest:02}" if seconds >= 3600 else f"{minutes}:{rest:02}"
+
+
 def _runs(
-    times: np.ndarray, labels: np.ndarray, sure: np.ndarray, period: float
+    times: np.ndarray, labels: np.ndarray, sure: np.ndarray, period: float, longest_gap: float
 ) -> Iterator[tuple[float, float, int, bool]]:
     """(begin, end, label, whether it is sure) of each time span over which a face is visible and neither changes.
 
-    Frames are `period` seconds apart.
+    Frames are `period` seconds apart; longest_gap: seconds from one to the next, above which the face was away.
     """
-    changes = (np.diff(labels) != 0) | (np.diff(sure) != 0) | (np.diff(times) > 2.5 * period)
+    changes = (np.diff(labels) != 0) | (np.diff(sure) != 0) | (np.diff(times) > longest_gap)
     breaks = np.flatnonzero(changes) + 1
     for begin, end in zip([0, *breaks], [*breaks, len(times)]):
         yield times[begin], times[end - 1] + period, labels[begin], sure[begin]
@@ -175,9 +215,12 @@ def _draw_shares(axis: Axes, found: Found, frames: int, seconds: float) -> None:
     axis.spines[["top", "right", "bottom"]].set_visible(False)
     visible = len(np.unique(found.frames)) / max(frames, 1)
     people = len(np.unique(found.numbers))
+    length, seen = (
+        f"{time:.1f} s" if seconds < LONG else _clock(time, seconds) for time in (seconds, visible * seconds)
+    )
     lines = [
-        f"{seconds:.1f} s, {frames} frames analysed",
-        f"a face visible {visible:.0%} of the time ({visible * seconds:.1f} s)",
+        f"{length}, {frames:,} frames analysed",
+        f"a face visible {visible:.0%} of the time ({seen})",
         f"{people} {'face' if people == 1 else 'faces'} followed, at most {_most_at_once(found)} at once",
     ]
     text = "\n".join(lines)
