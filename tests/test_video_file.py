@@ -132,6 +132,15 @@ def test_a_rewritten_video_plays_anywhere_and_keeps_its_times(film, tmp_path):
         assert container.metadata["comment"] == "a comment"
 
 
+@pytest.mark.parametrize("height", [48, 50])  # of which PyAV wraps one as it is
+def test_a_rewritten_picture_keeps_its_last_rows(film, tmp_path, height):
+    image = np.full((height, 64, 3), 40, np.uint8)
+    image[-8:] = 220
+    joined = rewrite(scan(film(tmp_path / "clip.mp4", [image] * 10)), tmp_path)
+    seen = colour(frames_of(joined)[5].picture, UPRIGHT)
+    assert np.abs(seen.astype(int) - image)[[0, -1]].max() < 12
+
+
 @pytest.mark.parametrize("sound", ["aac", "pcm_s16le"])
 def test_the_sound_stays_with_the_picture(film, tmp_path, sound):
     recording = scan(film(tmp_path / "clip.mov", grey_frames(100), sound=sound))
