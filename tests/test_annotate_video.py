@@ -57,6 +57,22 @@ def test_a_face_that_comes_between_two_searches_is_there_from_its_first_frame(as
     assert counts == [0] * 12 + [1] * 30
 
 
+def test_a_face_that_moves_alone_is_hardly_searched_for_and_another_is_found_at_once(astronaut, model, searches):
+    face = cv2.resize(astronaut[20:200, 130:310], (120, 120), interpolation=cv2.INTER_AREA)
+
+    def both(index, second):
+        frame = np.full((SIZE[1], SIZE[0], 3), 90, np.uint8)
+        frame[100 + index % 9 : 220 + index % 9, 60:180] = face
+        if second:
+            frame[110:230, 400:520] = face
+        return frame
+
+    frames = at_25_fps([both(index, index >= 160) for index in range(200)])
+    annotated = list(annotate_video(frames, model))
+    assert [len(frame.faces) for frame in annotated] == [1] * 160 + [2] * 40
+    assert len(searches) <= 7
+
+
 def test_frames_that_lie_far_apart_are_each_searched(astronaut, model):
     frames = [(scene(astronaut, 60 + 40 * (index % 8)), float(index)) for index in range(10)]
     assert all(len(frame.faces) == 1 for frame in annotate_video(frames, model))

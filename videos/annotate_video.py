@@ -18,7 +18,7 @@ from vision.faces import Face
 from vision.follow import DOUBLE_FACE, FaceFollower, face_of
 from vision.judge import Found
 from vision.opencv import cv2
-from vision.patches import halvings, overlaps
+from vision.patches import Place, halvings, overlaps
 from vision.search import SMALLEST_FACE, FrameSearch
 
 # A whole frame is searched when the picture has changed by so many grey levels, on average, since the last search, or
@@ -28,6 +28,9 @@ CHANGED = 6
 SHORTEST_PAUSE, LONGEST_PAUSE, LONGEST_WAIT = 3, 24, 0.9  # the last in seconds, within which a face is confirmed
 SMALL_FACE, SMALL_FACE_PAUSE = 0.1, 72
 SKETCH = (64, 36)  # pixels, of a frame, to tell change by
+# A new face changes the picture where it comes, by more grey levels than this in some pixel of the sketch. If nothing
+# has changed but the known faces, with so much around them in shares of their sides, there is nothing to be found.
+CHANGED_THERE, AROUND = 8, 0.6
 FRAMES_AHEAD = 32  # that are decoded before they are needed
 
 
@@ -66,20 +69,24 @@ def annotate_video(
             ready: Iterable[AnnotatedFrame] = ahead
         else:
             submit, ready = _done, itertools.starmap(_prepare, frames)
-        waiting: tuple[list[AnnotatedFrame], Future] | None = None
+        waiting: tuple[list[AnnotatedFrame], Future | None] | None = None
         unsearched = SMALL_FACE_PAUSE  # frames since small faces were looked for
         small = False  # whether there were any
+        searched: np.ndarray | None = None  # the sketch of the frame that was searched last
         for stretch in itertools.chain(_stretches(ready), [None]):
             if stretch:
                 frame_search = frame_search or FrameSearch(stretch[0].moment)
                 sizes, unsearched = stretch[-1].sizes, unsearched + len(stretch)
                 smallest = SMALLEST_FACE if small or unsearched >= SMALL_FACE_PAUSE else SMALL_FACE
-                unsearched = 0 if smallest == SMALLEST_FACE else unsearched
-                is_rare = len(stretch) > SHORTEST_PAUSE
-                search = submit(frame_search.search, sizes, follower.places(), smallest, is_rare)
+                sketch, known = _sketch_of(sizes), follower.places()
+                search = None
+                if unsearched >= SMALL_FACE_PAUSE or _may_have_another(sketch, searched, known, sizes[0].shape):
+                    unsearched = 0 if smallest == SMALLEST_FACE else unsearched
+                    is_rare = len(stretch) > SHORTEST_PAUSE
+                    searched, search = sketch, submit(frame_search.search, sizes, known, smallest, is_rare)
             if waiting:
                 current, found = waiting
-                _follow_stretch(follower, current, found.result())
+                _follow_stretch(follower, current, found.result() if found else None)
                 small = any(face.box[3] < SMALL_FACE * len(current[-1].image) for face in current[-1].faces)
                 _crop_stretch(current)
                 if model:
@@ -157,7 +164,7 @@ def _stretches(frames: Iterable[AnnotatedFrame]) -> Iterator[list[AnnotatedFrame
     searched, searched_at = None, -math.inf
     for frame in frames:
         stretch.append(frame)
-        sketch = cv2.resize(frame.sizes[-1], SKETCH, interpolation=cv2.INTER_AREA)
+        sketch = _sketch_of(frame.sizes)
         changed = searched is None or cv2.norm(sketch, searched, cv2.NORM_L1) > CHANGED * sketch.size
         pause = SHORTEST_PAUSE if changed else LONGEST_PAUSE
         if frame.moment - searched_at >= LONGEST_WAIT or len(stretch) >= pause:
@@ -167,8 +174,31 @@ def _stretches(frames: Iterable[AnnotatedFrame]) -> Iterator[list[AnnotatedFrame
         yield stretch
 
 
-def _follow_stretch(follower: FaceFollower, stretch: list[AnnotatedFrame], found: Sequence[Found]) -> None:
-    """Fill in the faces' numbers and boxes; found: what a search found in the last frame."""
+def _sketch_of(sizes: list[np.ndarray]) -> np.ndarray:
+    return cv2.resize(sizes[-1], SKETCH, interpolation=cv2.INTER_AREA)
+
+
+def _may_have_another(
+    sketch: np.ndarray, searched: np.ndarray | None, known: Sequence[Place], shape: tuple[int, ...]
+) -> bool:
+    """Whether there may be a face in a frame besides the known, by the sketches of it and of the one searched last.
+
+    known: their places as they were lately. shape: the frame's height and width.
+    """
+    if searched is None or not known:
+        return True
+    changed = cv2.absdiff(sketch, searched) > CHANGED_THERE
+    down, across = (side / pixels for side, pixels in zip(sketch.shape, shape))
+    for place in known:
+        reach = (0.5 + AROUND) * place.side
+        top, bottom = (max(0, math.floor(down * at)) for at in (place.y - reach, place.y + reach))
+        left, right = (max(0, math.floor(across * at)) for at in (place.x - reach, place.x + reach))
+        changed[top : bottom + 1, left : right + 1] = False
+    return bool(changed.any())
+
+
+def _follow_stretch(follower: FaceFollower, stretch: list[AnnotatedFrame], found: Sequence[Found] | None) -> None:
+    """Fill in the faces' numbers and boxes; found: what a search found in the last frame, if there was one."""
     *before, last = stretch
     for frame in before:
         frame.faces = follower.follow(frame.sizes, frame.moment)
