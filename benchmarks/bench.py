@@ -1,7 +1,7 @@
 """Measures the live app: `pipenv run bench [CLIP ...]`. Exits with 1 where a figure misses its bar.
 
-Without clips it runs on the demo. The first clip should show one face, neutral at first and with another expression at
-the end; speed and serving are measured on it too. Nothing else should run at the same time.
+Without clips it runs on the demo. Speed is measured on each clip, which should show one face. The first should be neutral
+at first and show another expression at the end; serving is measured on it too. Nothing else should run at the same time.
 """
 
 import argparse
@@ -50,7 +50,7 @@ def main(arguments: list[str] | None = None) -> int:
         sections = {
             "The network": lambda: speed.inference(model),
             "The network on FER2013": lambda: speed.agreement(model, options.faces) if options.faces else [],
-            "Throughput": lambda: speed.throughput(model, clip, folder),
+            "Throughput": lambda: speed.throughput(model, options.clips, folder),
             "Many faces": lambda: many_faces.many_faces(model, folder),
             "Faces": lambda: detection.faces(options.clips, model),
             "Stillness": lambda: detection.stillness(clip, model),
