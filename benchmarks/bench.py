@@ -1,7 +1,8 @@
 """Measures the live app: `pipenv run bench [CLIP ...]`. Exits with 1 where a figure misses its bar.
 
-Without clips it runs on the demo. Speed is measured on each clip, which should show one face. The first should be neutral
-at first and show another expression at the end; serving is measured on it too. Nothing else should run at the same time.
+Without clips it runs on the demo. Speed is measured on each clip, which should show one face. The first should be
+neutral at its beginning and show another expression at the end; serving is measured on it too. Nothing else should run
+at the same time.
 """
 
 import argparse

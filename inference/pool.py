@@ -15,8 +15,9 @@ from inference.compiled import MOST_THREADS, CompiledNetwork
 from inference.person import Person, people_of
 from vision.crop import FACE_SIZE
 
-# Networks, which take memory, that compute at once, each of them for one call alone; other calls wait for milliseconds.
-AT_ONCE = max(3, MOST_THREADS)
+# Networks on one core that compute at once, beside that on all cores: each takes memory, and other calls only have to
+# wait for milliseconds.
+AT_ONCE = max(2, MOST_THREADS)
 TIMED = 4  # calls, of which the fastest says how long a face takes
 Network = CompiledNetwork | KerasNetwork
 
@@ -58,21 +59,10 @@ class Pool:
     def _run(
         self, faces: np.ndarray, people: Sequence[Person | None], on_one_core: bool = False
     ) -> tuple[np.ndarray, np.ndarray]:
+        if not on_one_core and (network := _pop(self._on_all_cores)):
+            return _use(network, self._on_all_cores, faces, people)
         with self._turn:
-            network, idle = self._take(on_one_core)
-            try:
-                return network(faces, people_of(people, network.channels))
-            finally:
-                idle.append(network)
-
-    def _take(self, on_one_core: bool) -> tuple[Network, deque[Network]]:
-        """A network that no call is using, and where it is to be put back."""
-        for idle in [self._idle] if on_one_core else [self._on_all_cores, self._idle]:
-            try:
-                return idle.pop(), idle
-            except IndexError:  # another call is using it
-                pass
-        return self.form.open_another(), self._idle
+            return _use(_pop(self._idle) or self.form.open_another(), self._idle, faces, people)
 
     def _time(self) -> float:
         face, taken = np.zeros((1, FACE_SIZE, FACE_SIZE, 1), np.float32), []
@@ -81,6 +71,24 @@ class Pool:
             self.run(face, [None])
             taken.append(time.perf_counter() - began)
         return min(taken)
+
+
+def _pop(idle: deque[Network]) -> Network | None:
+    """A network that no call is using, taken out; None where there is none."""
+    try:
+        return idle.pop()
+    except IndexError:
+        return None
+
+
+def _use(
+    network: Network, idle: deque[Network], faces: np.ndarray, people: Sequence[Person | None]
+) -> tuple[np.ndarray, np.ndarray]:
+    """What the network answers, which is idle again afterwards."""
+    try:
+        return network(faces, people_of(people, network.channels))
+    finally:
+        idle.append(network)
 
 
 @functools.cache

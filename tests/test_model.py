@@ -109,7 +109,7 @@ def test_calls_at_the_same_time_leave_no_threads_and_few_networks(faces, monkeyp
     for calls in (2, 4, 6):
         call_at_once(calls)
         assert wait_until(lambda: threads() == before, seconds=5)  # those of Python end a moment later
-    assert len(loaded) <= AT_ONCE
+    assert len(loaded) <= AT_ONCE + 1  # and the one on all cores
 
 
 def test_one_face_in_each_shape_gets_the_same_label(model, faces):
