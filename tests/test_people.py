@@ -1,5 +1,7 @@
 """Saved videos in two passes: the people first, then their labels."""
 
+import re
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -105,11 +107,21 @@ def test_a_picture_is_the_resting_face_of_whoever_is_seen_longest(tmp_path, pict
 
 def test_the_option_names_the_beginning_a_moment_or_a_picture(picture):
     assert (parse_rest("first"), parse_rest("2.5")) == (Rest(), Rest(seconds=2.5))
-    assert parse_rest(str(picture)) == Rest(picture=picture)
+    rest = parse_rest(str(picture))
+    assert rest.picture == picture
+    assert re.fullmatch(rf"{picture.name} [0-9a-f]{{8}}", str(rest))
     for text in ("last", "-1", "inf", "nan", ""):
         with pytest.raises(ValueError, match="first"):
             parse_rest(text)
     assert str(Rest(seconds=2.5, face=3)) == "2.5 of 3"
+
+
+def test_two_pictures_of_one_name_are_told_apart(picture, tmp_path):
+    other = tmp_path / picture.name
+    other.write_bytes(picture.read_bytes())
+    assert str(parse_rest(str(other))) == str(parse_rest(str(picture)))
+    other.write_bytes(picture.read_bytes() + b" ")
+    assert str(parse_rest(str(other))) != str(parse_rest(str(picture)))
 
 
 def test_outputs_say_that_faces_were_adapted_and_by_which_resting_face(swinging, tmp_path, capsys):

@@ -1,5 +1,6 @@
 """A saved video or picture, what to make of it, and what came of it."""
 
+import hashlib
 import math
 import os
 from contextlib import suppress
@@ -24,9 +25,12 @@ class Rest:
     seconds: float | None = None  # the moment from which on, for two seconds; None where the face is first seen
     picture: Path | None = None  # or a picture of it, for the person who is seen longest
     face: int | None = None  # the person's number, as an earlier analysis gave it; None for everybody who is seen then
+    content: str | None = None  # eight digits that only the same picture has
 
     def __str__(self) -> str:
-        what = self.picture.name if self.picture else "first" if self.seconds is None else f"{self.seconds:g}"
+        what = "first" if self.seconds is None else f"{self.seconds:g}"
+        if self.picture:
+            what = " ".join(filter(None, [self.picture.name, self.content]))
         return what if self.face is None else f"{what} of {self.face}"
 
 
@@ -37,9 +41,11 @@ def parse_rest(text: str) -> Rest:
     with suppress(ValueError):
         if 0 <= float(text) < math.inf:
             return Rest(seconds=float(text))
-    if not os.path.isfile(text):
-        raise ValueError('takes "first", a number of seconds, or the path of a picture')
-    return Rest(picture=Path(text).absolute())
+    if os.path.isfile(text):
+        with suppress(OSError):
+            picture = Path(text).absolute()
+            return Rest(picture=picture, content=hashlib.sha256(picture.read_bytes()).hexdigest()[:8])
+    raise ValueError('takes "first", a number of seconds, or the path of a picture')
 
 
 @dataclass(frozen=True, slots=True)
