@@ -261,7 +261,7 @@ def encode_frames(
     """
     stream = None
     for image, seconds in frames:
-        picture = av.VideoFrame.from_ndarray(image, format="yuv420p")
+        picture = av.VideoFrame.from_numpy_buffer(image, format="yuv420p")  # not copied; x264 does so itself
         if stream is None:
             stream = container.add_stream("libx264", rate=max(1, round(rate)), options=QUALITY)
             stream.width, stream.height, stream.pix_fmt = picture.width, picture.height, "yuv420p"
