@@ -17,17 +17,15 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, TextIO
 
-from distributed import KilledWorker
 from tqdm import tqdm
 
 from model import FacialExpressionModel, ModelError
 from version import VERSION
-from videos.cluster import ClusterError, connected, run
 from videos.inputs import Inputs, expand_lists, find_inputs
 from videos.job import Done, Job, Rest, parse_rest
 from videos.names import in_one_line, readable, shortened
 from videos.outputs import LONGEST_ENDING, clear, foreign_output, is_finished, is_outdated
-from videos.reasons import explain
+from videos.reasons import ClusterError, explain
 from videos.steps import do
 from videos.table import to_rows
 from videos.video_file import seconds_of
@@ -130,8 +128,6 @@ def _tell(job: Job, sentence: str) -> None:
 
 def _sentence(job: Job, error: Exception) -> str:
     """What ended a job, for the person who started it."""
-    if isinstance(error, KilledWorker):
-        return "Each process that tried it was killed; it may be damaged, or need more memory than there is."
     reason = explain(error, job)
     if reason is None:
         log.debug("%s", job.path, exc_info=error)
@@ -193,6 +189,8 @@ def work_through(jobs: Sequence[Job], scheduler: str | None, workers: int | None
     """Do the jobs, on a cluster where that is faster or asked for. Prints progress. Returns how many failed."""
     if not scheduler and not workers and is_short(jobs):
         return report(jobs, run_here(jobs))
+    from videos.cluster import connected, run  # here, since a short clip is begun before Dask is loaded
+
     with connected(scheduler, workers) as client:
         print(f"{len(jobs)} to analyse; progress in detail: {client.dashboard_link}", flush=True)
         return report(jobs, run(client, jobs))

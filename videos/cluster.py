@@ -1,26 +1,32 @@
 """Spreads jobs over the processes of this machine, or over a cluster of others, with Dask."""
 
+import heapq
+import itertools
 import logging
 import pickle
+import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from typing import Any
 
 import dask
 from dask.system import CPU_COUNT
-from distributed import Client, Future, LocalCluster, as_completed, wait
+from distributed import Client, Future, KilledWorker, LocalCluster, as_completed, wait
 from distributed.client import FutureCancelledError
 
 from paths import ROOT
 from videos.job import Done, Job
 from videos.outputs import clear
-from videos.reasons import cause
+from videos.reasons import ClusterError, cause
 from videos.steps import Call, load_model, shared_steps
+from vision.source import SourceError
 
 log = logging.getLogger(__name__)
 KILLS_SURVIVED = 20  # workers that may die under a step before it is given up; another cluster has its own setting
-WAITING_FOR_EACH = 3  # jobs at the scheduler for each worker: enough that none is idle, few for any number of videos
+WAITING_FOR_EACH = 3  # steps at the scheduler for each worker: enough that none is idle, few for any number of videos
+COUNT_WORKERS_EVERY = 5.0  # seconds: on some clusters they come and go
 CONNECT_TIMEOUT = 10  # seconds
+KILLED = "Each process that tried it was killed; it may be damaged, or need more memory than there is."
 DASK = {
     "distributed.scheduler.allowed-failures": KILLS_SURVIVED,
     # By default Dask's workers return freed memory to the system at once. Frames are megabytes each, and asking for it
@@ -30,10 +36,6 @@ DASK = {
     "distributed.worker.profile.enabled": False,
     "distributed.admin.tick.interval": "500ms",
 }
-
-
-class ClusterError(Exception):
-    """There is no cluster to work on, or no longer; the message says so."""
 
 
 @contextmanager
@@ -123,7 +125,7 @@ class _Running:
     """A job under way."""
 
     def __init__(self, job: Job) -> None:
-        self.job, self.steps = job, shared_steps(job)
+        self.job, self.steps, self.has_failed = job, shared_steps(job), False
         self.share, self.frames = 0.0, 0  # of the job that is done, and frames analysed
         self.workers: dict[Call | None, str] = {}  # addresses, by the call that was done there
 
@@ -135,13 +137,27 @@ class _Run:
         self._client = client
         self._caller = _caller(str(ROOT))
         self._futures = as_completed()
-        self._places: dict[Future, tuple[_Running, Call]] = {}
+        self._places: dict[Future, tuple[_Running, Call]] = {}  # of what is at the scheduler
+        # What is not there yet: its priority, the lowest first, its number, its job and itself. A scheduler with all
+        # the steps of long videos would need gigabytes.
+        self._waiting: list[tuple[int, int, _Running, Call]] = []
+        self._numbers = itertools.count()
+        self._workers, self._counted = 0, -COUNT_WORKERS_EVERY
 
     def __bool__(self) -> bool:
         return bool(self._places)
 
+    @property
+    def has_room(self) -> bool:
+        """Whether the scheduler should get more steps, so that no worker is ever idle."""
+        if (now := time.monotonic()) - self._counted >= COUNT_WORKERS_EVERY:
+            self._counted = now
+            with suppress(OSError):  # whether the scheduler has gone, the next result says
+                self._workers = sum(self._client.nthreads().values())
+        return len(self._places) < WAITING_FOR_EACH * max(1, self._workers)
+
     def advance(self, running: _Running, done: tuple[Call, Any] | None = None) -> Done | Exception | None:
-        """Hand out a job's next calls. done: one of its calls and the result. Returns the job's outcome, or None."""
+        """Have a job's next calls made. done: one of its calls and the result. Returns the job's outcome, or None."""
         try:
             calls = running.steps.send(done) if done else next(running.steps)
         except StopIteration as end:
@@ -149,14 +165,22 @@ class _Run:
         except Exception as error:  # whatever is wrong with one video, the others are done all the same
             return error
         for call in calls:
+            heapq.heappush(self._waiting, (-_priority(call), next(self._numbers), running, call))
+        self._hand_out()
+        return None
+
+    def _hand_out(self) -> None:
+        """Give the scheduler as many of the waiting calls as it has room for."""
+        while self._waiting and self.has_room:
+            *_, running, call = heapq.heappop(self._waiting)
+            if running.has_failed:
+                continue
             # As bytes, since a scheduler elsewhere would unpack them, and has none of these modules.
             step, worker = pickle.dumps((call.function, call.arguments)), running.workers.pop(call.after, None)
             where = {"workers": worker, "allow_other_workers": True} if worker else {}
-            priority = 2 if call.urgent else bool(call.after)
-            future = self._client.submit(self._caller, step, pure=False, priority=priority, **where)
+            future = self._client.submit(self._caller, step, pure=False, priority=_priority(call), **where)
             self._places[future] = running, call
             self._futures.add(future)
-        return None
 
     def next(self) -> tuple[_Running, Call, Done | Exception | None]:
         """Wait for a call to be done, and hand out what follows. Returns its job, itself, and the job's outcome."""
@@ -173,16 +197,25 @@ class _Run:
             ) from error
         if outcome is None:
             outcome = self.advance(running, (call, result))
+        if isinstance(outcome, KilledWorker):
+            outcome = SourceError(KILLED)
         if isinstance(outcome, Exception):
             self._drop(running)
+        self._hand_out()
         return running, call, outcome
 
     def _drop(self, running: _Running) -> None:
         """Cancel the other calls of a job that has failed, and remove what is not whole of it."""
+        running.has_failed = True
         for other in [other for other, (owner, _) in self._places.items() if owner is running]:
             del self._places[other]
             other.cancel()
         clear(running.job)
+
+
+def _priority(call: Call) -> int:
+    """Dask's priority of a call; higher is earlier."""
+    return 2 if call.urgent else int(call.after is not None)
 
 
 def run(client: Client, jobs: Iterable[Job]) -> Iterator[tuple[Job, float, int, Done | Exception | None]]:
@@ -194,14 +227,12 @@ def run(client: Client, jobs: Iterable[Job]) -> Iterator[tuple[Job, float, int, 
     jobs, under_way = iter(jobs), _Run(client)
 
     def begin() -> Iterator[tuple[Job, float, int, Done | Exception | None]]:
-        """Hand out the next job's first calls, and of those before it that cannot even begin yield why."""
-        for job in jobs:
-            if not (outcome := under_way.advance(_Running(job))):
-                return
-            yield job, 1.0, 0, outcome
+        """Begin jobs as long as the scheduler has room, and of those that cannot even begin yield why."""
+        while under_way.has_room and (job := next(jobs, None)):
+            if outcome := under_way.advance(_Running(job)):
+                yield job, 1.0, 0, outcome
 
-    for _ in range(WAITING_FOR_EACH * max(1, sum(client.nthreads().values()))):
-        yield from begin()
+    yield from begin()
     while under_way:
         running, call, outcome = under_way.next()
         share, frames = call.share, call.frames
@@ -212,5 +243,4 @@ def run(client: Client, jobs: Iterable[Job]) -> Iterator[tuple[Job, float, int, 
         running.share += share
         running.frames += frames
         yield running.job, share, frames, outcome
-        if outcome:
-            yield from begin()
+        yield from begin()

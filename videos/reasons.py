@@ -31,6 +31,10 @@ REASONS = {
 }
 
 
+class ClusterError(Exception):
+    """There is no cluster to work on, or no longer; the message says so."""
+
+
 def cause(error: BaseException) -> str | None:
     """The cause of an error as a clause such as "the disk is full"; None for an error that nobody foresaw."""
     if isinstance(error, MemoryError):

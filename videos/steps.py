@@ -8,8 +8,8 @@ import functools
 import itertools
 import os
 import tempfile
-from collections.abc import Callable, Generator, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Generator, Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -22,8 +22,7 @@ from videos.job import Done, Job
 from videos.outputs import make_room, naming, piece, publish, unfinished, work_folder, write_crops, write_table
 from videos.people import People, classify_part, learn_people
 from videos.table import Found, Joiner, concatenate, gather
-from videos.timeline import draw_timeline
-from videos.video_file import Recording, Segment, join_pieces, read, scan, write_piece
+from videos.video_file import Frame, Recording, Segment, join_pieces, read, scan, write_piece
 from vision.annotate import find_in_picture
 from vision.classify import classified
 from vision.crop import FACE_SIZE
@@ -127,7 +126,7 @@ def draw(
     rows = found.by_frame()
 
     def drawn() -> Iterator[tuple[np.ndarray, float]]:
-        for frame in _frames.take(key) or read(recording, segment, job.every, threads=2 if threads else 1):
+        for frame in _again(job, recording, segment, key, threads):
             image = planes(frame.picture, recording.shape)
             if frame.number in rows:
                 draw_on_planes(image, found.faces(rows[frame.number]))
@@ -141,20 +140,37 @@ def draw(
     os.replace(partly.name, made)
 
 
-def write_table_and_timeline(job: Job, recording: Recording, found: Found, frames: int) -> None:
-    """Write the table and the timeline, where they are wanted, for publish to name. frames: that were analysed."""
-    if job.timeline:
-        with naming(made := unfinished(job, job.timeline)):
-            draw_timeline(made, found, job.name, frames, recording.seconds, job.made_with)
+def _again(job: Job, recording: Recording, segment: Segment, key: str | None, threads: bool) -> Iterator[Frame]:
+    """The frames that were searched: those that are in memory no more, decoded again, and then those that are."""
+    kept = _frames.take(key)
+    if not kept or kept[0].number >= segment.first + job.every:
+        for frame in read(recording, segment, job.every, threads=2 if threads else 1):
+            if kept and frame.number >= kept[0].number:
+                break
+            yield frame
+    yield from kept
+
+
+def write_table_and_timeline(job: Job, found: Found, frames: int, seconds: float) -> None:
+    """Write the table and the timeline, where they are wanted, for publish to name.
+
+    frames: how many were analysed. seconds: the recording's length.
+    """
     write_table(job, found)
+    if job.timeline:
+        from videos.timeline import draw_timeline  # here, since Matplotlib takes a third of a second to load
+
+        with naming(made := unfinished(job, job.timeline)):
+            draw_timeline(made, found, job.name, frames, seconds, job.made_with)
 
 
-def finish(job: Job, recording: Recording, found: Found, frames: int) -> Done:
+def finish(job: Job, recording: Recording, firsts: Sequence[int], frames: int, faces: int) -> Done:
     """Join the pieces, and give the outputs their names.
 
-    Where a process was killed at this, another does it again: what has its name by then is left as it is.
+    firsts: the first frame of each segment. frames: how many were analysed. faces: how many were followed. Where a
+    process was killed at this, another does it again: what has its name by then is left as it is.
     """
-    pieces = [piece(job, segment.first) for segment in recording.segments if job.annotated]
+    pieces = [piece(job, first) for first in firsts if job.annotated]
     notes = []
     expected = -(-recording.frames // job.every)
     if lost := recording.missing + max(0, expected - frames) * job.every:
@@ -163,7 +179,7 @@ def finish(job: Job, recording: Recording, found: Found, frames: int) -> Done:
         pieces = [each for each in pieces if each.stat().st_size]
         notes.append(join_pieces(pieces, recording, unfinished(job, job.annotated), job.made_with) or "")
     publish(job)
-    return Done(frames, len(np.unique(found.numbers)), " ".join(filter(None, notes)) or None)
+    return Done(frames, faces, " ".join(filter(None, notes)) or None)
 
 
 def video_steps(job: Job, recording: Recording) -> Steps:
@@ -177,11 +193,15 @@ def video_steps(job: Job, recording: Recording) -> Steps:
     parts, frames, keys = yield from _find_all(job, recording, joiner)
     firsts = [segment.first for segment in segments]
     _, people = yield [Call(learn, (job, firsts, parts), urgent=True)]
-    yield from _classify_all(job, recording, joiner, parts, people, keys)
-    found = concatenate(parts)
-    yield [Call(write_table_and_timeline, (job, recording, found, frames), urgent=True)]
-    _, done = yield [Call(finish, (job, recording, found, frames), urgent=True)]
+    found = yield from _classify_all(job, recording, joiner, parts, frames, people, keys)
+    faces = len(np.unique(found.numbers))
+    _, done = yield [Call(finish, (job, _alone(recording), firsts, frames, faces), urgent=True)]
     return done, found
+
+
+def _alone(recording: Recording) -> Recording:
+    """The recording without its segments: a step is given its own, not the timestamps of hours of frames."""
+    return replace(recording, segments=())
 
 
 def _find_all(job: Job, recording: Recording, joiner: Joiner) -> Steps:
@@ -192,7 +212,7 @@ def _find_all(job: Job, recording: Recording, joiner: Joiner) -> Steps:
     """
     segments = recording.segments
     finding = [
-        Call(find, (job, recording, each), len(each.timestamps or ()) // job.every, FIND_SHARE / len(segments))
+        Call(find, (job, _alone(recording), each), len(each.timestamps or ()) // job.every, FIND_SHARE / len(segments))
         for each in segments
     ]
     results: dict[int, tuple[Found, dict[int, Sighting], int, str | None]] = {}
@@ -217,10 +237,14 @@ def _classify_all(
     recording: Recording,
     joiner: Joiner,
     parts: list[Found],
+    frames: int,
     people: People,
     keys: list[tuple[Call, str | None]],
 ) -> Steps:
-    """The steps that classify the faces of all segments and draw them, the others: see _find_all."""
+    """The steps that classify the faces of all segments and draw them, and beside that, write table and timeline.
+
+    people: see learn. The others: see _find_all. They return all faces as one Found.
+    """
     share = 1 / len(parts)
     classifying = []
     for segment, part in zip(recording.segments, parts):
@@ -241,10 +265,14 @@ def _classify_all(
             part.probabilities[~part.turned_away] = results.pop(classifying[done])
             joiner.smooth(part)
             if job.annotated:
-                arguments = (job, recording, recording.segments[done], part, key)
+                arguments = (job, _alone(recording), recording.segments[done], part, key)
                 calls.append(Call(draw, arguments, share=DRAW_SHARE * share, after=found_by))
             done += 1
+        if done == len(parts):
+            found = concatenate(parts)
+            calls.append(Call(write_table_and_timeline, (job, found, frames, recording.seconds), urgent=True))
         left += len(calls)
+    return found
 
 
 def begin(job: Job) -> Done | Recording:
