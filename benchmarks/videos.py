@@ -1,7 +1,8 @@
 """Measures the analysis of saved videos: `pipenv run bench-videos [CLIP]`. Exits with 1 where a figure misses its bar.
 
-How much faster a second worker makes it, whether results survive killed workers, how much memory thousands of videos
-take, and how it compares with the package `fer`. Nothing else should run at the same time.
+How soon it begins, what an hour takes, how much faster a second worker makes it, whether results survive killed
+workers, how much memory thousands of videos take, and how it compares with the package `fer`. Nothing else should run
+meanwhile. For archives, see archive.py.
 """
 
 import argparse
@@ -12,26 +13,52 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 import psutil
 from distributed import Client
 
 from analyze import plan
-from benchmarks.clips import HD, back_and_forth, read_frames, write_h264
+from benchmarks.clips import HD, Size, back_and_forth, read_frames, write_h264
 from benchmarks.figures import Figure, measure
 from paths import DEMO, ROOT
+from videos import cluster
 from videos.cluster import connected, run
+from videos.job import Done
+from videos.outputs import make_room
+from videos.steps import Call, Steps, write_table_and_timeline
+from videos.table import Found
+from vision.expressions import EMOTIONS
 
+BEGINNINGS, BEGINNING_FRAMES = 5, 60
 FRAMES, FER_FRAMES = 1800, 900
+FULL_HD: Size = (1920, 1080)
+FULL_HD_FRAMES = 600  # a worker has a few hundred in memory, however many there are
+HOUR, HOUR_RATE, HOUR_FACES = 3600, 30, 5
 KEY_FRAME_EVERY = 60
 TURNS = 3  # that the comparison of workers takes; the median counts
 CLIPS, CLIP_FRAMES, CLIP_SIZE = 500, 12, (320, 180)
 KILL_EVERY = 3.0  # seconds
 FEW_STUBS, MANY_STUBS = 100, 10_000
+# A script that analyses the video of its first argument into the folder of its second, as analyze.py does, and prints
+# when its first frame is about to be searched, by time.monotonic().
+BEGIN = """
+import os, sys, time
+import analyze
+from videos import steps
+
+def searched(picture, shape):
+    print(time.monotonic(), flush=True)
+    os._exit(0)
+
+steps.grey = searched
+analyze.main([sys.argv[1], "--out", sys.argv[2]])
+"""
 # A script that runs as many jobs as its argument says, which do nothing, and prints how many MB of memory this process
 # and the scheduler in it then take.
 STUBS = """
@@ -75,9 +102,9 @@ print(int(sys.argv[3]) / (time.time() - began))
 """
 
 
-def _long_video(clip: Path, path: Path, count: int) -> Path:
-    """Write `count` frames of the clip, played back and forth at 1280×720, and return the path."""
-    frames = back_and_forth(read_frames(clip, HD))
+def long_video(clip: Path, path: Path, count: int, size: Size = HD) -> Path:
+    """Write `count` frames of the clip, played back and forth at 30 frames a second, and return the path."""
+    frames = back_and_forth(read_frames(clip, size))
     return write_h264(path, (frames[index % len(frames)] for index in range(count)), 30, KEY_FRAME_EVERY)
 
 
@@ -91,9 +118,73 @@ def _analyze(client: Client, paths: Sequence[Path], out: Path, **outputs: Any) -
     return frames / (time.perf_counter() - began)
 
 
+def beginning(clip: Path, folder: Path) -> list[Figure]:
+    """After how many seconds the first frame of a short clip is analysed, the median of some starts."""
+    video, waits = long_video(clip, folder / "short.mp4", BEGINNING_FRAMES, (640, 360)), []
+    command = [sys.executable, "-c", BEGIN, str(video), str(folder / "begun")]
+    for _ in range(BEGINNINGS + 1):
+        began = time.monotonic()
+        output = subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT).stdout
+        waits.append(float(output) - began)
+    return [Figure("a short clip: first frame analysed", float(np.median(waits[1:])), 0.5, " s", at_most=True)]
+
+
+def hour(clip: Path, folder: Path) -> list[Figure]:
+    """How long the chart and the table of an hour with five faces take, and the memory of a worker that makes them.
+
+    Before that, the worker analyses a part of such a video, which has 1920×1080 pixels.
+    """
+    video = long_video(clip, folder / "full HD.mp4", FULL_HD_FRAMES, FULL_HD)
+    [job] = plan([folder / "hour.mp4"], folder, folder / "hour")
+    found = _hour_of_faces()
+    make_room(job)
+    with connected(workers=1) as client:
+        _analyze(client, [video], folder / "full HD")
+        arguments = (job, found, HOUR * HOUR_RATE, float(HOUR))
+        began = time.perf_counter()
+        with patch.object(cluster, "shared_steps", lambda job: _one_call(write_table_and_timeline, arguments)):
+            [*_] = run(client, [job])
+        seconds = time.perf_counter() - began
+        [pid] = client.run(os.getpid).values()
+        peak = peak_memory(pid)
+    return [
+        Figure("an hour with five faces: chart and table", seconds, 5, " s", at_most=True),
+        Figure("an hour of 1920×1080 with five faces: memory of a worker", peak, 600, " MB", at_most=True),
+    ]
+
+
+def _one_call(function: Callable[..., Any], arguments: tuple[Any, ...]) -> Steps:
+    """The steps of a job that has a single one."""
+    yield [Call(function, arguments)]
+    return Done(1, 0)
+
+
+def peak_memory(pid: int) -> float:
+    """The most memory that a process has had so far, in MB; where the system does not say, what it has now."""
+    with suppress(OSError):
+        for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+            if line.startswith("VmHWM"):
+                return int(line.split()[1]) * 1024 / 1e6
+    return psutil.Process(pid).memory_info().rss / 1e6
+
+
+def _hour_of_faces() -> Found:
+    """Five faces that are always there and change their labels now and then."""
+    rng, count = np.random.default_rng(0), HOUR * HOUR_RATE * HOUR_FACES
+    rows = np.arange(count)
+    frames, boxes = rows // HOUR_FACES, np.stack([rows % 1800, rows % 900, rows * 0 + 200, rows * 0 + 200], axis=1)
+    labels = rng.integers(0, len(EMOTIONS), count // 500 + 1).repeat(500)[:count]
+    shares = rng.random((count, len(EMOTIONS)), np.float32)
+    shares[rows, labels] += 3
+    shares /= shares.sum(axis=1, keepdims=True)
+    scores, away, sure = rng.random(count, np.float32), np.zeros(count, bool), rng.random(count) < 0.7
+    numbers = rows % HOUR_FACES + 1
+    return Found(frames, frames / HOUR_RATE, numbers, boxes, shares, shares, labels, rows * 0, scores, away, sure)
+
+
 def workers(clip: Path, folder: Path) -> list[Figure]:
     """How many times faster two single-threaded workers are than one, on one video with all of its outputs."""
-    video, ratios = _long_video(clip, folder / "long.mp4", FRAMES), []
+    video, ratios = long_video(clip, folder / "long.mp4", FRAMES), []
     for turn in range(TURNS):
         rates = []
         for count in (1, 2):
@@ -111,7 +202,7 @@ def against_fer(clip: Path, folder: Path, python: str) -> list[Figure]:
 
     python: the interpreter of an environment in which `fer` is installed.
     """
-    video = _long_video(clip, folder / "for_fer.mp4", FER_FRAMES)
+    video = long_video(clip, folder / "for_fer.mp4", FER_FRAMES)
     with connected() as client:
         _analyze(client, [clip], folder / "ours warm-up")
         ours = _analyze(client, [video], folder / "ours")
@@ -120,7 +211,7 @@ def against_fer(clip: Path, folder: Path, python: str) -> list[Figure]:
     output = subprocess.run(command, capture_output=True, text=True, check=True, cwd=folder).stdout
     theirs = float(output.split()[-1])
     print(f"  ours {ours:.0f} frames a second, fer {theirs:.1f}")
-    return [Figure("1280×720 analysed, all outputs, against `fer`", ours / theirs, 8, " times")]
+    return [Figure("1280×720 analysed, all outputs, against `fer`", ours / theirs, 12, " times")]
 
 
 def killed(clip: Path, folder: Path) -> list[Figure]:
@@ -186,6 +277,8 @@ def main(arguments: list[str] | None = None) -> int:
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         sections = {
+            "The beginning": lambda: beginning(options.clip, folder),
+            "An hour": lambda: hour(options.clip, folder),
             "A second worker": lambda: workers(options.clip, folder),
             "Killed workers": lambda: killed(options.clip, folder),
             "Many videos": lambda: stubs(folder),

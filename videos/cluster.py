@@ -6,7 +6,7 @@ import logging
 import pickle
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from typing import Any
 
 import dask
@@ -24,6 +24,7 @@ from vision.source import SourceError
 log = logging.getLogger(__name__)
 KILLS_SURVIVED = 20  # workers that may die under a step before it is given up; another cluster has its own setting
 WAITING_FOR_EACH = 3  # steps at the scheduler for each worker: enough that none is idle, few for any number of videos
+MUCH = 10_000_000  # bytes of a step, before which a worker frees memory: the faces of an hour are as many
 COUNT_WORKERS_EVERY = 5.0  # seconds: on some clusters they come and go
 CONNECT_TIMEOUT = 10  # seconds
 KILLED = "Each process that tried it was killed; it may be damaged, or need more memory than there is."
@@ -35,6 +36,7 @@ DASK = {
     # Dask's profiler and ticks look at a worker 50 to 100 times a second, which takes 4 % of a core.
     "distributed.worker.profile.enabled": False,
     "distributed.admin.tick.interval": "500ms",
+    "distributed.admin.large-graph-warning-threshold": "1GB",  # the faces of an hour are some 50 MB
 }
 
 
@@ -59,9 +61,11 @@ def _because(error: Exception) -> str:
     return f": {clause}" if (clause := cause(error)) else ""
 
 
-def _connect(scheduler: str) -> AbstractContextManager[Client]:
+@contextmanager
+def _connect(scheduler: str) -> Iterator[Client]:
     logging.getLogger("distributed.client").setLevel(logging.CRITICAL)  # what goes wrong is told here
-    return Client(scheduler, timeout=CONNECT_TIMEOUT)
+    with dask.config.set(DASK), Client(scheduler, timeout=CONNECT_TIMEOUT) as client:
+        yield client
 
 
 @contextmanager
@@ -100,10 +104,13 @@ def _caller(root: str) -> Callable[[bytes], tuple[Any, str]]:
 
         from videos.job import Job, program_and_network
         from videos.reasons import explain
+        from videos.steps import free_memory
         from vision.opencv import cv2
         from vision.source import SourceError
 
         cv2.setNumThreads(1)  # the workers share the machine
+        if len(step) > MUCH:
+            free_memory()
         function, arguments = pickle.loads(step)
         job = arguments[0] if arguments else None
         if isinstance(job, Job) and job.maker != program_and_network():

@@ -6,8 +6,8 @@ from collections import deque
 
 from videos.video_file import Frame
 
-MOST = 250_000_000  # bytes in a process, with what is searched: 4 seconds of 1280×720 at 30 frames a second
-SEARCHED = 48  # frames, or as much as these, that the search has in memory meanwhile
+MOST = 275_000_000  # bytes in a process, with what is searched: 4 seconds of 1280×720 at 30 frames a second
+SEARCHED = 70  # frames, or as much as these, that search, decoder and encoder have in memory meanwhile
 
 
 class FrameCache:
@@ -46,6 +46,12 @@ class FrameCache:
         """Remove the list of that key and return what is left of it; nothing where it belongs to another process."""
         with self._lock:
             return list(self._remove(key)) if key and key in self._lists else []
+
+    def clear(self) -> None:
+        """Drop all frames."""
+        with self._lock:
+            self._lists.clear()
+            self._bytes = 0
 
     def _remove(self, key: str) -> deque[Frame]:
         frames = self._lists.pop(key)

@@ -19,6 +19,7 @@ from model import FacialExpressionModel
 from videos.annotate_video import annotate_video, without_tails
 from videos.frame_cache import FrameCache
 from videos.job import Done, Job
+from videos.memory import return_free_memory
 from videos.outputs import make_room, naming, piece, publish, unfinished, work_folder, write_crops, write_table
 from videos.people import People, classify_part, learn_people
 from videos.table import Found, Joiner, concatenate, gather
@@ -62,6 +63,12 @@ def _model(threads: int | None) -> FacialExpressionModel:
 def load_model() -> None:
     """Load the model of a worker, which takes time, so that no step waits for it."""
     _model(1)
+
+
+def free_memory() -> None:
+    """Drop what can be made again, and return what is free, so that there is room for a step with much data."""
+    _frames.clear()
+    return_free_memory()
 
 
 def find(

@@ -70,6 +70,7 @@ STATES: tuple[State, State] = ("frontal", "turned away")  # by Found.turned_away
 MARK = MAKER.encode()  # a key of a Parquet file's metadata, by which the file is recognised
 LONGEST_HEADER = 10_000  # characters
 ROWS_AT_ONCE = 10_000  # that are made into Python's objects, which take ten times the memory of arrays
+ROWS_OF_GROUP = 100_000  # of a Parquet file, which is written group by group
 DECIMALS = 10_000  # a share is written as so many parts of 1
 TRUTHS = np.array(["false", "true"], object)  # as CSV on the Web has them
 
@@ -124,10 +125,10 @@ class Found:
         """Those rows that have probabilities."""
         return self._of(~self.turned_away)
 
-    def in_pieces(self) -> Iterator["Found"]:
-        """All rows in order, ROWS_AT_ONCE or fewer at a time."""
-        for begin in range(0, len(self), ROWS_AT_ONCE):
-            yield self._of(slice(begin, begin + ROWS_AT_ONCE))
+    def in_pieces(self, rows: int = ROWS_AT_ONCE) -> Iterator["Found"]:
+        """All rows in order, so many or fewer at a time."""
+        for begin in range(0, len(self), rows):
+            yield self._of(slice(begin, begin + rows))
 
     def _of(self, rows: slice | np.ndarray) -> "Found":
         return Found(*(column[rows] for column in vars(self).values()))
@@ -330,11 +331,13 @@ def write_parquet(path: Path, found: Found, name: str, made_with: str = MADE_WIT
 
     fields = [(column.name, getattr(pyarrow, IN_PARQUET[column.kind])()) for column in SCHEMA]
     schema = pyarrow.schema(fields, {MARK: made_with.encode()})
-    arrays = [
-        pyarrow.array(values, mask=None if column.of_all else found.turned_away).cast(field.type, safe=False)
-        for column, values, field in zip(SCHEMA, _values(found, name), schema)
-    ]
-    pyarrow.parquet.write_table(pyarrow.Table.from_arrays(arrays, schema=schema), path)
+    with pyarrow.parquet.ParquetWriter(path, schema) as writer:
+        for part in found.in_pieces(ROWS_OF_GROUP):
+            arrays = [
+                pyarrow.array(values, mask=None if column.of_all else part.turned_away).cast(field.type, safe=False)
+                for column, values, field in zip(SCHEMA, _values(part, name), schema)
+            ]
+            writer.write_table(pyarrow.Table.from_arrays(arrays, schema=schema))
 
 
 def read_columns(path: Path) -> dict[str, list[Any]]:
