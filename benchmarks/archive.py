@@ -77,7 +77,7 @@ def short_clips(count: int) -> Archive:
 
 def full_clips(count: int) -> Archive:
     """Ten seconds each, of which everything is wanted."""
-    return Archive("full 1280×720 clips", count, 20, HD, 25, 250, 1, ())
+    return Archive("full 1280×720 clips", count, 30, HD, 25, 250, 1, ())
 
 
 @dataclass

@@ -117,6 +117,16 @@ def test_a_browser_plays_the_annotated_video(short, tmp_path, chromium):
     page.close()
 
 
+def test_a_short_clip_is_begun_before_what_is_heavy_is_loaded(short, model, tmp_path):
+    script = "import analyze, sys; analyze.main(sys.argv[1:]); print(*{name.partition('.')[0] for name in sys.modules})"
+    arguments = [sys.executable, "-c", script, str(short), "--out", str(tmp_path), "--no-timeline"]
+    loaded = subprocess.run(arguments, capture_output=True, text=True, check=True, cwd=ROOT).stdout.split()
+    assert {"analyze", "cv2"} <= {*loaded}
+    heavy = {"bokeh", "dask", "distributed", "keras", "matplotlib", "pandas", "pyarrow", "tensorflow", "tornado"}
+    assert heavy & {*loaded} == set()
+    assert len(table(tmp_path / "short.csv")) == 20
+
+
 def test_what_is_finished_is_left_alone_unless_forced(short, tmp_path, capsys):
     put(short, tmp_path / "clip.mp4")
     arguments = [tmp_path, "--no-video"]

@@ -1,7 +1,7 @@
 """A cluster's errors reach people as sentences, whatever process they come from."""
 
 import pytest
-from distributed import Client
+from distributed import Client, KilledWorker
 from distributed.client import FutureCancelledError
 
 import analyze
@@ -56,6 +56,34 @@ def test_an_error_while_steps_are_handed_out_costs_that_video_alone(cluster, mon
     outcomes = {job.name: outcome for job, _, _, outcome in run(cluster, jobs)}
     assert isinstance(outcomes["bad"], ZeroDivisionError)
     assert outcomes["b"] == cluster_module.Done(1, 0)
+
+
+def test_the_scheduler_gets_a_few_steps_at_a_time(cluster, monkeypatch):
+    at_once, hand_out = [], cluster_module._Run._hand_out
+
+    def steps(job):
+        calls = [cluster_module.Call(abs, (-number,)) for number in range(50)]
+        for count in range(50):
+            call, result = yield calls if count == 0 else []
+            assert result == -call.arguments[0]
+        return cluster_module.Done(50, 0)
+
+    def counted(self):
+        hand_out(self)
+        at_once.append(len(self._places))
+
+    monkeypatch.setattr(cluster_module, "shared_steps", steps)
+    monkeypatch.setattr(cluster_module._Run, "_hand_out", counted)
+    jobs = [Job(cluster_module.ROOT / name, name, "", False, None, False) for name in "ab"]
+    outcomes = [outcome for *_, outcome in run(cluster, jobs) if outcome]
+    assert outcomes == [cluster_module.Done(50, 0)] * 2
+    assert max(at_once) == cluster_module.WAITING_FOR_EACH * sum(cluster.nthreads().values())
+
+
+def test_a_video_that_kills_its_workers_is_told(jobs, cluster, capsys, monkeypatch):
+    monkeypatch.setattr("distributed.Future.exception", lambda future: KilledWorker(future.key, None, 20))
+    assert analyze.main([str(jobs / "a.mp4"), "--scheduler", cluster.scheduler.address]) == 1
+    assert "a.mp4: Each process that tried it was killed; it may be damaged" in capsys.readouterr().err
 
 
 def test_a_scheduler_that_goes_away_is_told(cluster, monkeypatch):

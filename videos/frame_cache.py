@@ -6,8 +6,8 @@ from collections import deque
 
 from videos.video_file import Frame
 
-MOST = 275_000_000  # bytes in a process, with what is searched: 4 seconds of 1280×720 at 30 frames a second
-SEARCHED = 70  # frames, or as much as these, that search, decoder and encoder have in memory meanwhile
+MOST = 315_000_000  # bytes in a process, with what is searched: 4 seconds of 1280×720 at 30 frames a second
+SEARCHED = 100  # frames, or as much as these, that search, decoder and encoder have in memory meanwhile
 
 
 class FrameCache:
