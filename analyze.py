@@ -24,7 +24,7 @@ from version import VERSION
 from videos.inputs import Inputs, expand_lists, find_inputs
 from videos.job import Done, Job, Rest, parse_rest
 from videos.names import in_one_line, readable, shortened
-from videos.outputs import LONGEST_ENDING, clear, foreign_output, is_finished, is_outdated
+from videos.outputs import LONGEST_ENDING, clear, foreign_output, is_finished, is_outdated, marks_of
 from videos.reasons import ClusterError, explain
 from videos.steps import do
 from videos.table import to_rows
@@ -68,7 +68,7 @@ def analyze(
             )
         else:
             [job] = plan([path], path.parent, Path(out), every, rest=resting, sure=sure)
-            if foreign := foreign_output(job):
+            if foreign := foreign_output(marks_of(job)):
                 raise FileExistsError(f"{foreign} exists, and is not from this program; choose another folder.")
         _, found = do(job)
     return list(to_rows(found, job.name))
@@ -304,12 +304,13 @@ def _state(job: Job, force: bool) -> str:
     """Whether a job is new, finished, outdated, failed (which is told) or empty. Raises OSError."""
     if not job.outputs:
         return "empty"
-    if foreign := foreign_output(job):
+    marks = marks_of(job)
+    if foreign := foreign_output(marks):
         _tell(job, f"{foreign} is not from this program; choose another folder with --out.")
         return "failed"
     if force:
         return "new"
-    return "finished" if is_finished(job) else "outdated" if is_outdated(job) else "new"
+    return "finished" if is_finished(job, marks) else "outdated" if is_outdated(job, marks) else "new"
 
 
 def prepare_terminal() -> None:

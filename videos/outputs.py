@@ -68,25 +68,34 @@ def _mark_of_picture(path: Path) -> str | None:
     return mark.decode("utf-8", "replace") if isinstance(mark, bytes) else str(mark)
 
 
-def is_finished(job: Job) -> bool:
-    """Whether all outputs exist, are later than the input, and were made with the same as the job's would be."""
-    changed = job.path.stat().st_mtime
-    return all(_is_later(path, changed) and mark_of(path) == job.made_with for path in job.outputs)
+Marks = dict[Path, str | None]  # what existing outputs say of themselves, by path
 
 
-def is_outdated(job: Job) -> bool:
-    """Whether all outputs exist and are later than the input, but some were made with something else."""
-    changed = job.path.stat().st_mtime
-    return all(_is_later(path, changed) for path in job.outputs if path != job.table_metadata) and not is_finished(job)
+def marks_of(job: Job) -> Marks:
+    """The marks of those outputs that exist, each read once: there may be very many. Raises OSError."""
+    return {path: mark_of(path) for path in job.outputs if path.exists()}
 
 
-def _is_later(path: Path, changed: float) -> bool:
-    return path.exists() and path.stat().st_mtime >= changed
-
-
-def foreign_output(job: Job) -> Path | None:
+def foreign_output(marks: Marks) -> Path | None:
     """The first output whose place is taken by a file of another origin, or None."""
-    return next((path for path in job.outputs if path.exists() and mark_of(path) is None), None)
+    return next((path for path, mark in marks.items() if mark is None), None)
+
+
+def is_finished(job: Job, marks: Marks) -> bool:
+    """Whether all outputs exist, are later than the input, and were made with the same as the job's would be."""
+    return _are_later(job, job.outputs, marks) and {*marks.values()} == {job.made_with}
+
+
+def is_outdated(job: Job, marks: Marks) -> bool:
+    """Whether all outputs exist and are later than the input, but some were made with something else."""
+    outputs = [path for path in job.outputs if path != job.table_metadata]
+    return _are_later(job, outputs, marks) and not is_finished(job, marks)
+
+
+def _are_later(job: Job, outputs: list[Path], marks: Marks) -> bool:
+    """Whether all of these outputs exist and are later than the input."""
+    changed = job.path.stat().st_mtime
+    return all(path in marks and path.stat().st_mtime >= changed for path in outputs)
 
 
 def work_folder(job: Job) -> Path:
