@@ -115,6 +115,8 @@ def watch(archive: Archive, videos: Path, out: Path, kill_at: int | None = None)
                 seen.worker_memory = max([seen.worker_memory, *(peak_memory(worker.pid) for worker in seen.workers)])
             if kill_at is not None and done >= kill_at:
                 process.kill()
+                process.wait()
+                break
             time.sleep(SAMPLE_EVERY)
     if kill_at is None and process.returncode != 0:
         raise RuntimeError(f"analyze.py ended with {process.returncode}: {(out.parent / 'log.txt').read_text()}")

@@ -13,7 +13,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -29,9 +29,9 @@ from benchmarks.figures import Figure, measure
 from paths import DEMO, ROOT
 from videos import cluster
 from videos.cluster import connected, run
-from videos.job import Done
-from videos.outputs import make_room
-from videos.steps import Call, Steps, write_table_and_timeline
+from videos.job import Done, Job
+from videos.outputs import join_rows, make_room, write_rows
+from videos.steps import Call, Steps, write_timeline
 from videos.table import Found
 from vision.expressions import EMOTIONS
 
@@ -69,7 +69,7 @@ import psutil
 
 from analyze import plan
 from videos import cluster
-from videos.job import Done
+from videos.job import Done, Job
 from videos.steps import Call
 
 def nothing(job):
@@ -140,9 +140,8 @@ def hour(clip: Path, folder: Path) -> list[Figure]:
     make_room(job)
     with connected(workers=1) as client:
         _analyze(client, [video], folder / "full HD")
-        arguments = (job, found, HOUR * HOUR_RATE, float(HOUR))
         began = time.perf_counter()
-        with patch.object(cluster, "shared_steps", lambda job: _one_call(write_table_and_timeline, arguments)):
+        with patch.object(cluster, "shared_steps", lambda job: _chart_and_table(job, found)):
             [*_] = run(client, [job])
         seconds = time.perf_counter() - began
         [pid] = client.run(os.getpid).values()
@@ -153,10 +152,15 @@ def hour(clip: Path, folder: Path) -> list[Figure]:
     ]
 
 
-def _one_call(function: Callable[..., Any], arguments: tuple[Any, ...]) -> Steps:
-    """The steps of a job that has a single one."""
-    yield [Call(function, arguments)]
-    return Done(1, 0)
+def _chart_and_table(job: Job, found: Found) -> Steps:
+    """The last steps of a video, without its picture."""
+    calls = [Call(write_rows, (job, number, piece)) for number, piece in enumerate(found.in_pieces())]
+    calls.append(Call(write_timeline, (job, found.for_timeline(), HOUR * HOUR_RATE, float(HOUR))))
+    yield calls
+    for _ in calls[1:]:
+        yield []
+    yield [Call(join_rows, (job, list(range(len(calls) - 1))))]
+    return Done(len(found), HOUR_FACES)
 
 
 def peak_memory(pid: int) -> float:
@@ -179,7 +183,9 @@ def _hour_of_faces() -> Found:
     shares /= shares.sum(axis=1, keepdims=True)
     scores, away, sure = rng.random(count, np.float32), np.zeros(count, bool), rng.random(count) < 0.7
     numbers = rows % HOUR_FACES + 1
-    return Found(frames, frames / HOUR_RATE, numbers, boxes, shares, shares, labels, rows * 0, scores, away, sure)
+    return Found(
+        frames, frames / HOUR_RATE, numbers, boxes, shares, shares.copy(), labels, rows * 0, scores, away, sure
+    )
 
 
 def workers(clip: Path, folder: Path) -> list[Figure]:

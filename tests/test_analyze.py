@@ -202,13 +202,14 @@ def test_the_last_step_can_be_done_again_wherever_it_was_killed(short, tmp_path,
         found = joiner.add(part, sightings)
         found.probabilities[:] = steps.classify(the_job, recording.segments[0], found, {})
         joiner.smooth(found)
-        steps.write_table_and_timeline(the_job, found, frames, recording.seconds)
+        steps.write_rows(the_job, 0, found)
+        steps.write_timeline(the_job, found, frames, recording.seconds)
         steps.draw(the_job, recording, recording.segments[0], found, key)
         with monkeypatch.context() as patch:
             patch.setattr(os, "replace", replace_or_die)
             with contextlib.suppress(InterruptedError):
-                steps.finish(the_job, recording, [0], frames, 1)
-        steps.finish(the_job, recording, [0], frames, 1)
+                steps.finish(the_job, recording, [0], [0], frames, 1)
+        steps.finish(the_job, recording, [0], [0], frames, 1)
         assert names(tmp_path) == ["clip.csv", "clip.csv-metadata.json", "clip.mp4", "clip.png", "clip_annotated.mp4"]
         contents = {name: (tmp_path / name).read_bytes() for name in names(tmp_path)}
         assert whole.setdefault("first", contents)["clip.csv"] == contents["clip.csv"]

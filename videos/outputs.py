@@ -4,8 +4,9 @@ import json
 import os
 import shutil
 import tempfile
+import uuid
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from PIL import Image
 from version import MAKER
 from videos.job import Job
 from videos.names import shortened
-from videos.table import Found, is_table, parquet_mark, write_csv, write_metadata, write_parquet
+from videos.table import COLUMNS, Found, is_table, join_parquet, parquet_mark, write_csv, write_metadata, write_parquet
 from vision.pictures import DAMAGED
 
 LONGEST_ENDING = len(".csv-metadata.json")  # of the outputs' names
@@ -143,17 +144,39 @@ def naming(path: Path) -> Iterator[None]:
         raise
 
 
-def write_table(job: Job, found: Found) -> None:
-    """Write the table where one is wanted, for publish to name."""
+def write_rows(job: Job, first: int, found: Found) -> None:
+    """Keep the rows of some frames, of which `first` is the first, where a table is wanted, until all are known."""
     if not job.table:
         return
-    made = unfinished(job, job.table)
+    made = _rows(job, first)
+    partly = made.with_name(f"{uuid.uuid4().hex}{made.suffix}")
     with naming(made):
         if job.table_metadata:
-            write_csv(made, found, job.name)
-            write_metadata(unfinished(job, job.table_metadata), job.table.name, job.name, job.made_with)
+            write_csv(partly, found, job.name, header=False)
         else:
-            write_parquet(made, found, job.name, job.made_with)
+            write_parquet(partly, found, job.name, job.made_with)
+    os.replace(partly, made)
+
+
+def join_rows(job: Job, firsts: Sequence[int]) -> None:
+    """Write the table of what write_rows kept, in this order, for publish to name; nothing once that is published."""
+    pieces = [_rows(job, first) for first in firsts]
+    if not job.table or not all(piece.exists() for piece in pieces):
+        return
+    with naming(made := unfinished(job, job.table)):
+        if not job.table_metadata:
+            join_parquet(pieces, made)
+            return
+        with open(made, "wb") as table:
+            table.write(f"{','.join(COLUMNS)}\n".encode())
+            for piece in pieces:
+                with open(piece, "rb") as rows:
+                    shutil.copyfileobj(rows, table)
+        write_metadata(unfinished(job, job.table_metadata), job.table.name, job.name, job.made_with)
+
+
+def _rows(job: Job, first: int) -> Path:
+    return work_folder(job) / f"{first:09}.{job.format}"
 
 
 def make_room(job: Job) -> None:

@@ -20,7 +20,17 @@ from videos.annotate_video import annotate_video, without_tails
 from videos.frame_cache import FrameCache
 from videos.job import Done, Job
 from videos.memory import return_free_memory
-from videos.outputs import make_room, naming, piece, publish, unfinished, work_folder, write_crops, write_table
+from videos.outputs import (
+    join_rows,
+    make_room,
+    naming,
+    piece,
+    publish,
+    unfinished,
+    work_folder,
+    write_crops,
+    write_rows,
+)
 from videos.people import People, classify_part, learn_people
 from videos.table import Found, Joiner, concatenate, gather
 from videos.video_file import Frame, Recording, Segment, join_pieces, read, scan, write_piece
@@ -37,6 +47,7 @@ from vision.source import SourceError, read_picture
 JPEG_QUALITY = 90
 # Of a job that is shared out: the search for faces, their classification, and the drawing.
 FIND_SHARE, CLASSIFY_SHARE, DRAW_SHARE = 0.45, 0.1, 0.4
+ROWS_AT_ONCE = 50_000  # of the table, that one step writes: those of hours would take much memory
 _frames = FrameCache()
 
 
@@ -158,25 +169,23 @@ def _again(job: Job, recording: Recording, segment: Segment, key: str | None, th
     yield from kept
 
 
-def write_table_and_timeline(job: Job, found: Found, frames: int, seconds: float) -> None:
-    """Write the table and the timeline, where they are wanted, for publish to name.
+def write_timeline(job: Job, found: Found, frames: int, seconds: float) -> None:
+    """Write the timeline for publish to name. frames: how many were analysed. seconds: the recording's length."""
+    from videos.timeline import draw_timeline  # here, since Matplotlib takes a third of a second to load
 
-    frames: how many were analysed. seconds: the recording's length.
-    """
-    write_table(job, found)
-    if job.timeline:
-        from videos.timeline import draw_timeline  # here, since Matplotlib takes a third of a second to load
-
-        with naming(made := unfinished(job, job.timeline)):
-            draw_timeline(made, found, job.name, frames, seconds, job.made_with)
+    assert job.timeline
+    with naming(made := unfinished(job, job.timeline)):
+        draw_timeline(made, found, job.name, frames, seconds, job.made_with)
 
 
-def finish(job: Job, recording: Recording, firsts: Sequence[int], frames: int, faces: int) -> Done:
+def finish(job: Job, recording: Recording, firsts: Sequence[int], rows: Sequence[int], frames: int, faces: int) -> Done:
     """Join the pieces, and give the outputs their names.
 
-    firsts: the first frame of each segment. frames: how many were analysed. faces: how many were followed. Where a
-    process was killed at this, another does it again: what has its name by then is left as it is.
+    firsts: the first frame of each segment. rows: the same of what write_rows kept. frames: how many were analysed.
+    faces: how many were followed. Where a process was killed at this, another does it again: what has its name by then
+    is left as it is.
     """
+    join_rows(job, rows)
     pieces = [piece(job, first) for first in firsts if job.annotated]
     notes = []
     expected = -(-recording.frames // job.every)
@@ -200,9 +209,10 @@ def video_steps(job: Job, recording: Recording) -> Steps:
     parts, frames, keys = yield from _find_all(job, recording, joiner)
     firsts = [segment.first for segment in segments]
     _, people = yield [Call(learn, (job, firsts, parts), urgent=True)]
-    found = yield from _classify_all(job, recording, joiner, parts, frames, people, keys)
+    rows = yield from _classify_all(job, recording, joiner, parts, frames, people, keys)
+    found = concatenate(parts)
     faces = len(np.unique(found.numbers))
-    _, done = yield [Call(finish, (job, _alone(recording), firsts, frames, faces), urgent=True)]
+    _, done = yield [Call(finish, (job, _alone(recording), firsts, rows, frames, faces), urgent=True)]
     return done, found
 
 
@@ -250,7 +260,7 @@ def _classify_all(
 ) -> Steps:
     """The steps that classify the faces of all segments and draw them, and beside that, write table and timeline.
 
-    people: see learn. The others: see _find_all. They return all faces as one Found.
+    people: see learn. The others: see _find_all. They return the first frame of each piece of the table.
     """
     share = 1 / len(parts)
     classifying = []
@@ -260,6 +270,7 @@ def _classify_all(
     calls, left = classifying, len(classifying)
     results: dict[Call, np.ndarray] = {}
     done = 0  # segments that are smoothed
+    begun, firsts = 0, []  # the segment with which the next piece of the table begins, and the pieces' first frames
     while left:
         call, result = yield calls
         calls, left = [], left - 1
@@ -275,11 +286,16 @@ def _classify_all(
                 arguments = (job, _alone(recording), recording.segments[done], part, key)
                 calls.append(Call(draw, arguments, share=DRAW_SHARE * share, after=found_by))
             done += 1
-        if done == len(parts):
-            found = concatenate(parts)
-            calls.append(Call(write_table_and_timeline, (job, found, frames, recording.seconds), urgent=True))
+            if job.format and (done == len(parts) or sum(map(len, parts[begun:done])) >= ROWS_AT_ONCE):
+                first, rows = recording.segments[begun].first, concatenate(parts[begun:done])
+                calls.append(Call(write_rows, (job, first, rows), urgent=True))
+                firsts.append(first)
+                begun = done
+        if job.timeline and done == len(parts):
+            shown = concatenate(parts).for_timeline()
+            calls.append(Call(write_timeline, (job, shown, frames, recording.seconds), urgent=True))
         left += len(calls)
-    return found
+    return firsts
 
 
 def begin(job: Job) -> Done | Recording:
@@ -340,6 +356,7 @@ def _do_picture(job: Job) -> tuple[Done, Found]:
         picture = Image.fromarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB))
         with naming(made := unfinished(job, job.annotated)):
             picture.save(made, "JPEG", quality=JPEG_QUALITY, comment=job.made_with)
-    write_table(job, found)
+    write_rows(job, 0, found)
+    join_rows(job, [0])
     publish(job)
     return Done(1, len(found)), found

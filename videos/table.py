@@ -70,7 +70,6 @@ STATES: tuple[State, State] = ("frontal", "turned away")  # by Found.turned_away
 MARK = MAKER.encode()  # a key of a Parquet file's metadata, by which the file is recognised
 LONGEST_HEADER = 10_000  # characters
 ROWS_AT_ONCE = 10_000  # that are made into Python's objects, which take ten times the memory of arrays
-ROWS_OF_GROUP = 100_000  # of a Parquet file, which is written group by group
 DECIMALS = 10_000  # a share is written as so many parts of 1
 TRUTHS = np.array(["false", "true"], object)  # as CSV on the Web has them
 
@@ -125,10 +124,20 @@ class Found:
         """Those rows that have probabilities."""
         return self._of(~self.turned_away)
 
-    def in_pieces(self, rows: int = ROWS_AT_ONCE) -> Iterator["Found"]:
-        """All rows in order, so many or fewer at a time."""
-        for begin in range(0, len(self), rows):
-            yield self._of(slice(begin, begin + rows))
+    def for_timeline(self) -> "Found":
+        """All rows with nothing else than the timeline shows, which is small on the way to another process."""
+        return replace(
+            self,
+            boxes=np.zeros_like(self.boxes),
+            probabilities=np.full_like(self.probabilities, np.nan),
+            angles=np.zeros_like(self.angles),
+            scores=np.zeros_like(self.scores),
+        )
+
+    def in_pieces(self) -> Iterator["Found"]:
+        """All rows in order, ROWS_AT_ONCE or fewer at a time."""
+        for begin in range(0, len(self), ROWS_AT_ONCE):
+            yield self._of(slice(begin, begin + ROWS_AT_ONCE))
 
     def _of(self, rows: slice | np.ndarray) -> "Found":
         return Found(*(column[rows] for column in vars(self).values()))
@@ -294,11 +303,15 @@ def in_csv(rows: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
         yield {name: str(value).lower() if isinstance(value, bool) else value for name, value in row.items()}
 
 
-def write_csv(path: Path, found: Found, name: str) -> None:
-    """Write the rows of to_rows as CSV; an hour of five faces takes seconds."""
+def write_csv(path: Path, found: Found, name: str, header: bool = True) -> None:
+    """Write the rows of to_rows as CSV; an hour of five faces takes seconds.
+
+    header: whether the columns' names come first.
+    """
     with open(path, "w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(COLUMNS)
+        if header:
+            writer.writerow(COLUMNS)
         for part in found.in_pieces():
             columns = zip(SCHEMA, _values(part, name))
             writer.writerows(zip(*(_texts(column, values, part.turned_away) for column, values in columns)))
@@ -331,13 +344,20 @@ def write_parquet(path: Path, found: Found, name: str, made_with: str = MADE_WIT
 
     fields = [(column.name, getattr(pyarrow, IN_PARQUET[column.kind])()) for column in SCHEMA]
     schema = pyarrow.schema(fields, {MARK: made_with.encode()})
-    with pyarrow.parquet.ParquetWriter(path, schema) as writer:
-        for part in found.in_pieces(ROWS_OF_GROUP):
-            arrays = [
-                pyarrow.array(values, mask=None if column.of_all else part.turned_away).cast(field.type, safe=False)
-                for column, values, field in zip(SCHEMA, _values(part, name), schema)
-            ]
-            writer.write_table(pyarrow.Table.from_arrays(arrays, schema=schema))
+    arrays = [
+        pyarrow.array(values, mask=None if column.of_all else found.turned_away).cast(field.type, safe=False)
+        for column, values, field in zip(SCHEMA, _values(found, name), schema)
+    ]
+    pyarrow.parquet.write_table(pyarrow.Table.from_arrays(arrays, schema=schema), path)
+
+
+def join_parquet(pieces: Sequence[Path], path: Path) -> None:
+    """Write the rows of files of write_parquet, at least one, as one."""
+    import pyarrow.parquet
+
+    with pyarrow.parquet.ParquetWriter(path, pyarrow.parquet.read_schema(pieces[0])) as writer:
+        for piece in pieces:
+            writer.write_table(pyarrow.parquet.read_table(piece))
 
 
 def read_columns(path: Path) -> dict[str, list[Any]]:

@@ -261,9 +261,9 @@ def encode_frames(
     """
     stream = None
     for image, seconds in frames:
-        # Where it can, PyAV takes the image without a copy; of other heights it would lose the last rows.
-        wrap = av.VideoFrame.from_ndarray if len(image) % 6 else av.VideoFrame.from_numpy_buffer
-        picture = wrap(image, format="yuv420p")
+        # Not copied, since x264 does so itself; but PyAV miscounts the rows of heights that are no multiple of four.
+        as_frame = av.VideoFrame.from_ndarray if len(image) % 6 else av.VideoFrame.from_numpy_buffer
+        picture = as_frame(image, format="yuv420p")
         if stream is None:
             stream = container.add_stream("libx264", rate=max(1, round(rate)), options=QUALITY)
             stream.width, stream.height, stream.pix_fmt = picture.width, picture.height, "yuv420p"
