@@ -23,12 +23,12 @@ def test_an_image_comes_back_as_it_was(image):
 
 def test_a_video_s_planes_are_widened_to_those_of_jpeg(image):
     narrow = cv2.cvtColor(image, cv2.COLOR_BGR2YUV_I420)
-    assert np.abs(widened(narrow).astype(int) - from_bgr(image)).mean() < 1
+    assert np.abs(widened(parts_of(narrow)).astype(int) - from_bgr(image)).mean() < 1
     black, white = np.full((6, 4), 16, np.uint8), np.full((6, 4), 235, np.uint8)
     black[4:] = white[4:] = 128
     for planes, level in ((black, 0), (white, 255)):
-        assert [int(part.mean()) for part in parts_of(widened(planes))] == [level, 128, 128]
-    assert brightness(widened(np.zeros((6, 4), np.uint8))).max() == 0  # blacker than black is black
+        assert [int(part.mean()) for part in parts_of(widened(parts_of(planes)))] == [level, 128, 128]
+    assert brightness(widened(parts_of(np.zeros((6, 4), np.uint8)))).max() == 0  # blacker than black is black
 
 
 def test_mirrored_twice_is_the_same(image):

@@ -14,7 +14,7 @@ from av.video.reformatter import ColorRange, Colorspace
 
 from vision.endings import HEADERLESS
 from vision.opencv import cv2
-from vision.planes import BLACK, BRIGHTNESS_FACTOR, NEUTRAL, Planes, from_bgr, widened
+from vision.planes import BLACK, BRIGHTNESS_FACTOR, NEUTRAL, Parts, Planes, from_bgr, joined, widened
 
 # Conversions take one thread (threads=1): FFmpeg would start new ones for each frame.
 Orientation = tuple[int, int, int, int]  # see orientation
@@ -152,8 +152,8 @@ def jpeg_planes(frame: av.VideoFrame, shape: Shape) -> Planes:
     """A frame in the shape, as JPEG stores it."""
     if _is_rgb(frame):
         return from_bgr(colour(frame, shape.turn, shape.aspect))
-    own = planes(frame, shape)
-    return own if colours_of(frame).range == FULL else widened(own)
+    parts = _parts(frame, shape)
+    return joined(parts) if colours_of(frame).range == FULL else widened(parts)
 
 
 def colour(frame: av.VideoFrame, turn: Orientation, aspect: Fraction | None = None) -> np.ndarray:
@@ -172,18 +172,21 @@ def grey(frame: av.VideoFrame, shape: Shape) -> np.ndarray:
     return cv2.addWeighted(luma, BRIGHTNESS_FACTOR, luma, 0, -BLACK * BRIGHTNESS_FACTOR)
 
 
-def planes(frame: av.VideoFrame, shape: Shape) -> np.ndarray:
+def planes(frame: av.VideoFrame, shape: Shape) -> Planes:
     """A frame as (height * 3 / 2, width) uint8 I420 in the shape, with the numbers and colours of the file."""
-    converted, turn, (width, height) = _as_yuv420(frame), shape.turn, shape.size
-    if (frame.width, frame.height) == shape.size and turn == UPRIGHT and not _is_stretched(shape.aspect):
-        return converted.to_ndarray()
+    return joined(_parts(frame, shape))
+
+
+def _parts(frame: av.VideoFrame, shape: Shape) -> Parts:
+    """The planes of a frame in the shape, with the numbers and colours of the file; perhaps views of the frame."""
+    converted, (width, height) = _as_yuv420(frame), shape.size
     black = 0 if colours_of(frame).range == FULL else BLACK
-    sizes = ((width, height), (width // 2, height // 2), (width // 2, height // 2))
-    parts = [
-        _fit(_upright(_plane(converted, index), turn, shape.aspect), size, NEUTRAL if index else black)
-        for index, size in enumerate(sizes)
-    ]
-    return np.concatenate([part.ravel() for part in parts]).reshape(-1, width)
+    half = width // 2, height // 2
+    grey, blue, red = (
+        _fit(_upright(_plane(converted, index), shape.turn, shape.aspect), size, border)
+        for index, size, border in ((0, shape.size, black), (1, half, NEUTRAL), (2, half, NEUTRAL))
+    )
+    return grey, blue, red
 
 
 def to_planes(image: np.ndarray) -> np.ndarray:

@@ -38,6 +38,12 @@ class _Layer:
             value = value / COLOUR_FACTOR if self.part else value / BRIGHTNESS_FACTOR + BLACK
         return (round(value + NEUTRAL if self.part else value),)
 
+    def fill(self, left: int, top: int, right: int, bottom: int, colour: Colour) -> None:
+        """Fill a rectangle, in pixels of the frame, as far as it is inside the image."""
+        # OpenCV would let another thread go on for each of these, which takes longer than the rectangle.
+        left, top, right, bottom = (max(0, side // self.shrunk) for side in (left, top, right, bottom))
+        self.image[top:bottom, left:right] = self.colour(colour)
+
     def at(self, points: np.ndarray) -> np.ndarray:
         """Points of the frame, (n, 2) in pixels, as OpenCV takes those of this image."""
         return np.rint(points * (2**FINE / self.shrunk)).astype(np.int32)
@@ -62,18 +68,30 @@ def draw_on_planes(
 def _draw(layers: Sequence[_Layer], faces: Sequence[Face], outlines: bool, labels: bool) -> None:
     height, width = layers[0].image.shape[:2]
     line = max(1, round(min(height, width) / 240))
-    outlined: dict[Colour, list[np.ndarray]] = {}  # the corners of boxes, by their colour
     for face in faces if outlines else ():
-        outlined.setdefault(face_colour(face.number), []).append(np.rint(corners_of(face)))
-    for layer in layers:
-        for colour, boxes in outlined.items():
-            points, thick = [layer.at(corners) for corners in boxes], -(-line // layer.shrunk)
-            cv2.polylines(layer.image, points, True, layer.colour(colour), thick, cv2.LINE_AA, FINE)
+        for layer in layers:
+            _draw_outline(layer, face, line)
     for face in faces if labels else ():
         if face.label is not None and face.smoothed is not None:
             what = f"{EMOTIONS[face.label]} {face.smoothed[face.label]:.0%}" if face.sure else UNSURE
             left, top = np.rint(corners_of(face).min(axis=0)).astype(int).tolist()
             _draw_label(layers, left, top, f"{face.number}  {what}", face_colour(face.number), line)
+
+
+def _draw_outline(layer: _Layer, face: Face, line: int) -> None:
+    colour = face_colour(face.number)
+    if face.angle:
+        points, thick = layer.at(np.rint(corners_of(face))), -(-line // layer.shrunk)
+        cv2.polylines(layer.image, [points], True, layer.colour(colour), thick, cv2.LINE_AA, FINE)
+        return
+    line += line % layer.shrunk
+    x, y, width, height = face.box
+    left, top = x - line // 2, y - line // 2
+    right, bottom = left + width + line, top + height + line
+    layer.fill(left, top, right, top + line, colour)
+    layer.fill(left, bottom - line, right, bottom, colour)
+    layer.fill(left, top, left + line, bottom, colour)
+    layer.fill(right - line, top, right, bottom, colour)
 
 
 def _draw_label(layers: Sequence[_Layer], x: int, y: int, text: str, colour: Colour, line: int) -> None:
@@ -83,10 +101,8 @@ def _draw_label(layers: Sequence[_Layer], x: int, y: int, text: str, colour: Col
     pad = below // 2 + 2
     left = max(0, min(x, layers[0].image.shape[1] - width - 2 * pad))
     bottom = max(y, height + below + 2 * pad)
-    strip = np.array([(left, bottom - height - below - pad), (left + width + 2 * pad, bottom)])
     for layer in layers:
-        (begin, top), (end, low) = strip // layer.shrunk
-        cv2.rectangle(layer.image, (int(begin), int(top)), (int(end), int(low)), layer.colour(colour), cv2.FILLED)
+        layer.fill(left, bottom - height - below - pad, left + width + 2 * pad, bottom, colour)
         start = (left + pad) // layer.shrunk, (bottom - below) // layer.shrunk
         white = layer.colour(WHITE)
         cv2.putText(layer.image, text, start, FONT, scale / layer.shrunk, white, 1, cv2.LINE_AA)
