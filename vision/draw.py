@@ -84,6 +84,7 @@ def _draw_outline(layer: _Layer, face: Face, line: int) -> None:
         points, thick = layer.at(np.rint(corners_of(face))), -(-line // layer.shrunk)
         cv2.polylines(layer.image, [points], True, layer.colour(colour), thick, cv2.LINE_AA, FINE)
         return
+    line += line // 2  # OpenCV makes smooth lines about as much wider
     line += line % layer.shrunk
     x, y, width, height = face.box
     left, top = x - line // 2, y - line // 2
