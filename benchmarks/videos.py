@@ -24,7 +24,7 @@ import psutil
 from distributed import Client
 
 from analyze import plan
-from benchmarks.clips import HD, Size, back_and_forth, read_frames, write_h264
+from benchmarks.clips import FULL_HD, HD, Size, back_and_forth, read_frames, write_h264
 from benchmarks.figures import Figure, measure
 from paths import DEMO, ROOT
 from videos import cluster
@@ -37,7 +37,6 @@ from vision.expressions import EMOTIONS
 
 BEGINNINGS, BEGINNING_FRAMES = 5, 60
 FRAMES, FER_FRAMES = 1800, 900
-FULL_HD: Size = (1920, 1080)
 FULL_HD_FRAMES = 600  # a worker has a few hundred in memory, however many there are
 HOUR, HOUR_RATE, HOUR_FACES = 3600, 30, 5
 KEY_FRAME_EVERY = 60
