@@ -19,7 +19,7 @@ from vision.draw import draw_on_planes, message_card
 from vision.faces import Face
 from vision.judge import Found
 from vision.patches import Place, halvings
-from vision.planes import NEUTRAL, Planes, brightness, mirrored, size_of, to_jpeg
+from vision.planes import Planes, brightness, from_bgr, mirrored, size_of, to_jpeg
 from vision.search import FrameSearch
 from vision.skipped import Skipped
 from vision.source import Source, SourceError, is_picture, is_played, parse_source, read_frames, source_name
@@ -44,7 +44,7 @@ RATE_OVER = 2.0  # seconds over which the frame rate is taken
 FAULT_PAUSE, FAULT_TOLD = 0.1, 10.0  # seconds until work goes on after an unforeseen error, and that it is told
 LATE = "No picture has come for some time."
 PREPARING = "The network is being prepared for this machine. This happens once; labels appear in a few seconds."
-BLANK: Planes = np.full((540, 640), NEUTRAL, np.uint8)
+BLANK = from_bgr(np.zeros((360, 640, 3), np.uint8))
 
 log = logging.getLogger(__name__)
 
