@@ -7,6 +7,7 @@ import pytest
 
 import test_page
 from waiting import wait_until
+from web.viewers import STALL_TIMEOUT
 from web_client import ask
 
 open_page = test_page.open_page  # the fixture
@@ -175,9 +176,11 @@ def test_a_page_in_the_back_forward_cache_has_no_camera_and_no_connection(serve,
     page.wait_for_selector("#own-faces article")
     live = open_page(serve("demo"))
     test_page.wait_for_face(live)
+    live.wait_for_function("() => document.getElementById('picture').naturalWidth")
     live.evaluate(show, "pagehide")
     address = live.url
-    wait_until(lambda: ask(address, "/state").json()["viewers"] == 0)
+    # Chromium sometimes keeps a connection without reading from it, until the server drops that after STALL_TIMEOUT.
+    wait_until(lambda: ask(address, "/state").json()["viewers"] == 0, seconds=1.5 * STALL_TIMEOUT)
     live.evaluate(show, "pageshow")
     wait_until(lambda: ask(address, "/state").json()["viewers"] == 1)
 
