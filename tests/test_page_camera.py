@@ -179,7 +179,7 @@ def test_a_page_in_the_back_forward_cache_has_no_camera_and_no_connection(serve,
     live.wait_for_function("() => document.getElementById('picture').naturalWidth")
     live.evaluate(show, "pagehide")
     address = live.url
-    # Chromium sometimes keeps a connection without reading from it, until the server drops that after STALL_TIMEOUT.
+    # On a busy machine this can take until the server drops a viewer that reads nothing, after STALL_TIMEOUT.
     wait_until(lambda: ask(address, "/state").json()["viewers"] == 0, seconds=1.5 * STALL_TIMEOUT)
     live.evaluate(show, "pageshow")
     wait_until(lambda: ask(address, "/state").json()["viewers"] == 1)
