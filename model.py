@@ -23,7 +23,7 @@ from paths import MODEL_JSON, MODEL_WEIGHTS
 from vision.crop import FACE_SIZE, crop_face
 from vision.expressions import EMOTIONS
 
-LEARNED_AT_ONCE = 24  # faces; the network needs 0.7 MB of memory for each
+LEARNED_AT_ONCE = 24  # faces, so that any number takes little memory
 
 log = logging.getLogger(__name__)
 
@@ -101,7 +101,8 @@ class FacialExpressionModel:
             form, compile_faster = choose(*self._files, many, threads)
         except CompileError as error:
             form, compile_faster = self._keras_form(f"{error} Keras itself classifies, slowly."), None
-        self._cores = 1 if threads == 1 else MOST_THREADS
+        # In MNN, a face's last digits depend on how many are beside it; a video's are to be the same with any workers.
+        self._cores = 1 if many or threads == 1 else MOST_THREADS
         self._pool = Pool(form, self._cores)
         if compile_faster:
             self._background = threading.Thread(target=self._take_over, args=(compile_faster,), daemon=True)

@@ -12,7 +12,7 @@ from vision.opencv import cv2
 
 COUNT = 256  # faces, and people
 # Processor seconds a face: where eight bits take less, no other form is tried. With instructions for such networks
-# (AVX-512 VNNI, for one) they take a third of this, without them three times as much.
+# (AVX-512 VNNI, for one) they take less than this, without them several times as much.
 FAST = 0.002
 TIMED_FACES, TIMES = 8, 5
 SEED = 3

@@ -15,10 +15,11 @@ import pytest
 from PIL import Image
 
 import analyze
+from csv_reference import in_csv
 from paths import ROOT
 from videos import steps
 from videos.outputs import make_room
-from videos.table import COLUMNS, Joiner, in_csv
+from videos.table import COLUMNS, Joiner
 from videos.video_file import scan
 from vision.confidence import SURE
 from vision.opencv import cv2

@@ -4,13 +4,13 @@ import pickle
 import numpy as np
 import pytest
 
+from csv_reference import in_csv
 from videos.table import (
     COLUMNS,
     Found,
     Joiner,
     concatenate,
     gather,
-    in_csv,
     is_table,
     to_rows,
     write_csv,

@@ -154,7 +154,6 @@ class _Run:
     def __bool__(self) -> bool:
         return bool(self._places)
 
-    @property
     def has_room(self) -> bool:
         """Whether the scheduler should get more steps, so that no worker is ever idle."""
         if (now := time.monotonic()) - self._counted >= COUNT_WORKERS_EVERY:
@@ -178,7 +177,7 @@ class _Run:
 
     def _hand_out(self) -> None:
         """Give the scheduler as many of the waiting calls as it has room for."""
-        while self._waiting and self.has_room:
+        while self._waiting and self.has_room():
             *_, running, call = heapq.heappop(self._waiting)
             if running.has_failed:
                 continue
@@ -235,7 +234,7 @@ def run(client: Client, jobs: Iterable[Job]) -> Iterator[tuple[Job, float, int, 
 
     def begin() -> Iterator[tuple[Job, float, int, Done | Exception | None]]:
         """Begin jobs as long as the scheduler has room, and of those that cannot even begin yield why."""
-        while under_way.has_room and (job := next(jobs, None)):
+        while under_way.has_room() and (job := next(jobs, None)):
             if outcome := under_way.advance(_Running(job)):
                 yield job, 1.0, 0, outcome
 

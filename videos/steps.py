@@ -47,7 +47,7 @@ from vision.source import SourceError, read_picture
 JPEG_QUALITY = 90
 # Of a job that is shared out: the search for faces, their classification, and the drawing.
 FIND_SHARE, CLASSIFY_SHARE, DRAW_SHARE = 0.45, 0.1, 0.4
-ROWS_AT_ONCE = 50_000  # of the table, that one step writes: those of hours would take much memory
+ROWS_A_PIECE = 50_000  # of the table, that one step writes: those of hours would take much memory
 _frames = FrameCache()
 
 
@@ -286,7 +286,7 @@ def _classify_all(
                 arguments = (job, _alone(recording), recording.segments[done], part, key)
                 calls.append(Call(draw, arguments, share=DRAW_SHARE * share, after=found_by))
             done += 1
-            if job.format and (done == len(parts) or sum(map(len, parts[begun:done])) >= ROWS_AT_ONCE):
+            if job.format and (done == len(parts) or sum(map(len, parts[begun:done])) >= ROWS_A_PIECE):
                 first, rows = recording.segments[begun].first, concatenate(parts[begun:done])
                 calls.append(Call(write_rows, (job, first, rows), urgent=True))
                 firsts.append(first)

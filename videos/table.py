@@ -297,10 +297,11 @@ def _shares() -> np.ndarray:
     return np.array([repr(part / DECIMALS) for part in range(DECIMALS + 1)], object)
 
 
-def in_csv(rows: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
-    """Rows of to_rows with their truth values as CSV on the Web has them."""
-    for row in rows:
-        yield {name: str(value).lower() if isinstance(value, bool) else value for name, value in row.items()}
+def csv_rows(found: Found, name: str) -> Iterator[tuple[Any, ...]]:
+    """Yield the cells of to_rows as CSV has them, without the columns' names."""
+    for part in found.in_pieces():
+        columns = zip(SCHEMA, _values(part, name))
+        yield from zip(*(_texts(column, values, part.turned_away) for column, values in columns))
 
 
 def write_csv(path: Path, found: Found, name: str, header: bool = True) -> None:
@@ -312,9 +313,7 @@ def write_csv(path: Path, found: Found, name: str, header: bool = True) -> None:
         writer = csv.writer(file, lineterminator="\n")
         if header:
             writer.writerow(COLUMNS)
-        for part in found.in_pieces():
-            columns = zip(SCHEMA, _values(part, name))
-            writer.writerows(zip(*(_texts(column, values, part.turned_away) for column, values in columns)))
+        writer.writerows(csv_rows(found, name))
 
 
 def write_metadata(path: Path, table: str, video: str, made_with: str) -> None:

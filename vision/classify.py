@@ -10,7 +10,7 @@ from vision.confidence import calibrated, conditions_of
 from vision.crop import all_in_good_light, cut_faces
 from vision.faces import Face
 
-AT_ONCE = 32  # faces: with their mirror images, the network needs 1.4 MB of memory for each
+AT_ONCE = 32  # faces, so that those of a whole segment take little memory
 Person = np.ndarray  # what a face's own network is set to; see inference/person.py
 
 

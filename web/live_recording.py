@@ -13,7 +13,7 @@ import numpy as np
 
 from camera import Shot, VideoCamera
 from videos.reasons import cause
-from videos.table import COLUMNS, Found, concatenate, gather, in_csv, to_rows
+from videos.table import COLUMNS, Found, concatenate, csv_rows, gather
 from vision.faces import Face
 from vision.opencv import cv2
 from vision.source import source_name
@@ -185,8 +185,8 @@ class _TableWriter:
 
     def __enter__(self) -> "_TableWriter":
         self._file = open(self._path, "w", newline="", encoding="utf-8")
-        self._writer = csv.DictWriter(self._file, COLUMNS, lineterminator="\n")
-        self._writer.writeheader()
+        self._writer = csv.writer(self._file, lineterminator="\n")
+        self._writer.writerow(COLUMNS)
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -204,5 +204,5 @@ class _TableWriter:
 
     def _write(self) -> None:
         self.parts.append(gather(self._held))
-        self._writer.writerows(in_csv(to_rows(self.parts[-1], self._name)))
+        self._writer.writerows(csv_rows(self.parts[-1], self._name))
         self._held.clear()
