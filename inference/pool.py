@@ -35,7 +35,10 @@ class Pool:
     """Networks of one form. Safe to call from any number of threads."""
 
     def __init__(self, form: Form, cores: int = 1) -> None:
-        """cores: that the faces of a call are shared among. What a network does at its first call is done."""
+        """cores: that the faces of a call are shared among.
+
+        The network is called here, so that the first face does not wait for what that takes.
+        """
         self.form = form
         self._cores = cores
         self._on_all_cores: deque[Network] = deque([form.network])  # unless a call is using it
