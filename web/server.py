@@ -1,6 +1,7 @@
 """The HTTP server: where it listens, its threads, and TLS where there is a certificate."""
 
 import errno
+import io
 import socket
 import ssl
 from typing import Any
@@ -17,6 +18,19 @@ MAX_VIEWERS = 256
 SEND_BUFFER = 1 << 16  # bytes the system holds for a viewer; little, so that a slow one does not see old frames
 
 
+class _Requests(io.BufferedReader):
+    """What a client sends, which ends where the connection does.
+
+    After an answer Werkzeug reads what is left, and if that fails, does not close the file that it has sent.
+    """
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        try:
+            return super().read(size)
+        except ConnectionError:
+            return b""
+
+
 class ViewerHandler(WSGIRequestHandler):
     """Drops viewers that have stopped reading, keeps little in store for slow ones, and logs no requests."""
 
@@ -26,6 +40,7 @@ class ViewerHandler(WSGIRequestHandler):
     def setup(self) -> None:
         self.request.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER)
         super().setup()
+        self.rfile = _Requests(self.rfile.detach())
 
     def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
         pass
