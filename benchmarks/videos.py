@@ -32,7 +32,7 @@ from videos.cluster import connected, run
 from videos.job import Done, Job
 from videos.outputs import join_rows, make_room, write_rows
 from videos.steps import Call, Steps, write_timeline
-from videos.table import Found
+from videos.table import Found, no_edits
 from vision.expressions import EMOTIONS
 
 BEGINNINGS, BEGINNING_FRAMES = 5, 60
@@ -182,8 +182,9 @@ def _hour_of_faces() -> Found:
     shares /= shares.sum(axis=1, keepdims=True)
     scores, away, sure = rng.random(count, np.float32), np.zeros(count, bool), rng.random(count) < 0.7
     numbers = rows % HOUR_FACES + 1
+    times, smoothed = frames / HOUR_RATE, shares.copy()
     return Found(
-        frames, frames / HOUR_RATE, numbers, boxes, shares, shares.copy(), labels, rows * 0, scores, away, sure
+        frames, times, numbers, boxes, shares, smoothed, labels, rows * 0, scores, away, sure, *no_edits(count)
     )
 
 

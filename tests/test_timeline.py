@@ -6,7 +6,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from videos import timeline
-from videos.table import Found
+from videos.table import Found, no_edits
 from vision.expressions import EMOTIONS
 
 HAPPY, SAD = EMOTIONS.index("Happy"), EMOTIONS.index("Sad")
@@ -19,7 +19,8 @@ def flickering(seconds, rate=10):
     shares = np.eye(7, dtype=np.float32)[labels]
     nothing, away = np.zeros(count, int), np.zeros(count, bool)
     boxes, scores = np.zeros((count, 4), int), np.ones(count, np.float32)
-    return Found(frames, frames / rate, nothing + 1, boxes, shares, shares, labels, nothing, scores, away, ~away)
+    found = frames, frames / rate, nothing + 1, boxes, shares, shares, labels, nothing, scores, away, ~away
+    return Found(*found, *no_edits(count))
 
 
 def bars(found, seconds):

@@ -61,6 +61,7 @@ class Job:
     every: int = 1  # of so many frames one is analysed
     rest: Rest | None = None
     sure: float = SURE  # share of such labels that are right, from which on one is
+    with_boxes: bool = True  # whether faces are drawn on the annotated video; if not, it is the clean picture
     maker: str = field(default_factory=program_and_network)
 
     @property

@@ -146,7 +146,7 @@ def draw(
     def drawn() -> Iterator[tuple[np.ndarray, float]]:
         for frame in _again(job, recording, segment, key, threads):
             image = planes(frame.picture, recording.shape)
-            if frame.number in rows:
+            if job.with_boxes and frame.number in rows:
                 draw_on_planes(image, found.faces(rows[frame.number]), is_narrow=recording.colours.range != FULL)
             yield image, frame.time
             if advance:

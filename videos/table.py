@@ -52,11 +52,14 @@ SCHEMA = [
     Column("score", "single", "the share of such finds that are faces"),
     Column("state", "text", "frontal or turned away; a face that is turned away has neither label nor probabilities"),
     Column("sure", "truth", "whether the label is right often enough to be shown; if not, the face is unsure", False),
+    Column("marker", "text", "what somebody noted at this moment of a recording"),
+    Column("excluded", "truth", "whether somebody left this moment of a recording out"),
+    Column("name", "text", "what somebody called the face of a recording"),
 ]
 COLUMNS = [column.name for column in SCHEMA]
 FIRST_COLUMNS = COLUMNS[: COLUMNS.index("label") + 1]  # of version 1
 # Columns since then, in their order: tables only grow at the end, and those that have grown are recognised too.
-LATER = ("angle", "score", "state", "sure", "marker", "excluded")
+LATER = ("angle", "score", "state", "sure", "marker", "excluded", "name")
 IN_PYTHON: dict[str, Callable[[str], Any]] = {
     "text": str,
     "truth": lambda text: text == "true",
@@ -91,6 +94,9 @@ class Found:
         np.ndarray
     )  # (n,) bool; those have no probabilities: theirs are NaN, as all are until they are classified
     sure: np.ndarray  # (n,) bool, of labels
+    markers: np.ndarray  # (n,) str objects; these three are what people add to a recording, see edits.py
+    excluded: np.ndarray  # (n,) bool
+    names: np.ndarray  # (n,) str objects
 
     def __len__(self) -> int:
         return len(self.frames)
@@ -114,7 +120,8 @@ class Found:
 
     def _face(self, row: int) -> Face:
         face = Face(int(self.numbers[row]), as_box(self.boxes[row]), angle=int(self.angles[row]))
-        face = replace(face, score=float(self.scores[row]), state=STATES[int(self.turned_away[row])])
+        state = STATES[int(self.turned_away[row])]
+        face = replace(face, score=float(self.scores[row]), state=state, name=self.names[row])
         if self.turned_away[row]:
             return face
         expressions = {"probabilities": self.probabilities[row], "smoothed": self.smoothed[row]}
@@ -122,7 +129,7 @@ class Found:
 
     def classified(self) -> "Found":
         """Those rows that have probabilities."""
-        return self._of(~self.turned_away)
+        return self.of(~self.turned_away)
 
     def for_timeline(self) -> "Found":
         """All rows with nothing else than the timeline shows, which is small on the way to another process."""
@@ -137,9 +144,10 @@ class Found:
     def in_pieces(self) -> Iterator["Found"]:
         """All rows in order, ROWS_AT_ONCE or fewer at a time."""
         for begin in range(0, len(self), ROWS_AT_ONCE):
-            yield self._of(slice(begin, begin + ROWS_AT_ONCE))
+            yield self.of(slice(begin, begin + ROWS_AT_ONCE))
 
-    def _of(self, rows: slice | np.ndarray) -> "Found":
+    def of(self, rows: slice | np.ndarray) -> "Found":
+        """Some of the rows. rows: a slice, (n,) bool, or whole numbers."""
         return Found(*(column[rows] for column in vars(self).values()))
 
 
@@ -177,7 +185,13 @@ def gather(frames: Iterable[tuple[int, float, Sequence[Face]]]) -> Found:
         np.array([face.score for _, _, face in rows], np.float32),
         np.array([face.state == STATES[True] for _, _, face in rows], bool),
         np.array([face.sure for _, _, face in rows], bool),
+        *no_edits(len(rows)),
     )
+
+
+def no_edits(count: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The markers, excluded and names of so many rows to which nobody has added anything."""
+    return np.full(count, "", object), np.zeros(count, bool), np.full(count, "", object)
 
 
 class Joiner:
@@ -263,6 +277,9 @@ def _values(found: Found, name: str) -> list[np.ndarray]:
         _rounded(found.scores),
         states[found.turned_away.astype(int)],
         found.sure,
+        found.markers,
+        found.excluded,
+        found.names,
     ]
 
 

@@ -13,6 +13,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from version import MADE_WITH
+from videos.edits import NO_EDITS, Edits
 from videos.names import in_one_line
 from videos.table import Found
 from vision.expressions import EMOTION_COLOURS, EMOTIONS
@@ -31,7 +32,7 @@ MOST_MOMENTS = 10  # that are written below
 WIDTH, TOP, BOTTOM = 12, 0.65, 0.8
 OVER_TIME, BETWEEN = 2.65, 0.75  # the height of the upper part, and what lies between it and the lower
 LEFT, MIDDLE, SHARES, RIGHT = 0.9, 8.3, 9.2, 11.5  # sides of the parts that share the left, and of the one beside them
-LONGEST_TITLE = 100  # Latin letters, for which there is room
+LONGEST_TITLE, LONGEST_NAME = 100, 14  # Latin letters, for which there is room; the latter of faces and markers
 PLACEHOLDERS = "Last Resort"  # Matplotlib's font of boxes, which has one for every letter
 logging.getLogger("matplotlib.font_manager").setLevel(logging.ERROR)  # which font it takes instead is of no interest
 
@@ -43,13 +44,21 @@ def _colour(label: int) -> tuple[float, float, float]:
 
 
 def draw_timeline(
-    path: Path, found: Found, title: str, frames: int, seconds: float, made_with: str = MADE_WITH
+    path: Path,
+    found: Found,
+    title: str,
+    frames: int,
+    seconds: float,
+    made_with: str = MADE_WITH,
+    edits: Edits = NO_EDITS,
 ) -> None:
     """Write the picture of a table.Found as a PNG.
 
-    frames: how many were analysed. seconds: the recording's length. made_with: goes into the PNG's metadata.
+    frames: how many were analysed. seconds: the recording's length. made_with: goes into the PNG's metadata. edits: of
+    these, markers and spans that are left out are drawn; the rest was applied to what was found.
     """
     title, found = _cut(in_one_line(title)), found.classified()
+    found = found.of(~found.excluded)
     bars = 0.3 + 0.3 * min(max(len(set(found.numbers.tolist())), 2), FACES_SHOWN)
     inside = OVER_TIME + BETWEEN + bars
     height = TOP + inside + BOTTOM
@@ -65,17 +74,44 @@ def draw_timeline(
     _draw_over_time(over_time, found, frames, seconds)
     _draw_each(of_each, found, seconds, seconds / max(frames, 1))
     _draw_shares(shares, found, frames, seconds)
+    for axis in (over_time, of_each):
+        _draw_edits(axis, edits)
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Glyph|Matplotlib currently does not support")  # boxes are drawn
         figure.savefig(path, format="png", metadata={"Software": made_with})
 
 
-def _cut(title: str) -> str:
-    """The title with an ellipsis for what is left out in its middle, where there is no room for all of it."""
+def _draw_edits(axis: Axes, edits: Edits) -> None:
+    """The markers as lines with their names, and grey over the spans that are left out."""
+    for begin, end in edits.excluded:
+        axis.axvspan(begin, end, facecolor="0.85", edgecolor="0.6", hatch="//", linewidth=0)
+    for marker in edits.markers:
+        axis.axvline(marker.time, color="black", linestyle="--", linewidth=0.8)
+        name = _cut(in_one_line(marker.name), LONGEST_NAME)
+        axis.annotate(
+            name,
+            (marker.time, 1),
+            (2, -2),
+            xycoords=("data", "axes fraction"),
+            textcoords="offset points",
+            rotation=90,
+            va="top",
+            size=7,
+            parse_math=False,
+            fontfamily=_fonts_for(name),
+            annotation_clip=True,
+        )
+
+
+def _cut(title: str, longest: int = LONGEST_TITLE) -> str:
+    """The title with an ellipsis for what is left out in its middle, where there is no room for all of it.
+
+    longest: Latin letters, for which there is room.
+    """
     widths = [2 if unicodedata.east_asian_width(letter) in "WF" else 1 for letter in title]
-    if sum(widths) <= LONGEST_TITLE:
+    if sum(widths) <= longest:
         return title
-    begin, end, room = 0, len(title), LONGEST_TITLE - 1
+    begin, end, room = 0, len(title), longest - 1
     while room > 0:
         if begin <= len(title) - end:
             room -= widths[begin]
@@ -154,7 +190,9 @@ def _draw_each(axis: Axes, found: Found, seconds: float, period: float) -> None:
         for begin, end, label, is_sure in runs:
             if is_sure and end - begin > NAMED_FROM * seconds:
                 axis.text((begin + end) / 2, place, EMOTIONS[label], color="white", ha="center", va="center", size=8)
-    axis.set_yticks(range(len(shown)), [f"face {face}" for face in shown], size=9)
+    names = dict(zip(found.numbers.tolist(), found.names.tolist()))
+    called = [_cut(names[face] or f"face {face}", LONGEST_NAME) for face in shown]
+    axis.set_yticks(range(len(shown)), called, size=9, parse_math=False, fontfamily=_fonts_for("".join(called)))
     more = len(faces) - len(shown)
     _write_moments(axis, seconds)
     axis.set(

@@ -1,5 +1,6 @@
 """What is drawn on a frame: a box and a label for each face, or a message where there is no frame."""
 
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -75,7 +76,13 @@ def _draw(layers: Sequence[_Layer], faces: Sequence[Face], outlines: bool, label
         if face.label is not None and face.smoothed is not None:
             what = f"{EMOTIONS[face.label]} {face.smoothed[face.label]:.0%}" if face.sure else UNSURE
             left, top = np.rint(corners_of(face).min(axis=0)).astype(int).tolist()
-            _draw_label(layers, left, top, f"{face.number}  {what}", face_colour(face.number), line)
+            _draw_label(layers, left, top, f"{_called(face)}  {what}", face_colour(face.number), line)
+
+
+def _called(face: Face) -> str:
+    """A face's name, without accents, or its number, where it has none that FONT could write."""
+    plain = unicodedata.normalize("NFKD", face.name).encode("ascii", "ignore").decode().strip()
+    return plain if len(plain) >= sum(map(str.isalnum, face.name)) > 0 else str(face.number)
 
 
 def _draw_outline(layer: _Layer, face: Face, line: int) -> None:

@@ -27,6 +27,7 @@ class Face:
     sure: bool = True  # whether the label is right often enough to be shown; where not, the face is unsure
     adapted: Adapted | None = None  # what the network was set to for it: all that was seen of it, or its resting face
     classified: float | None = None  # the moment of the live frame that the probabilities are of, in seconds
+    name: str = ""  # what people call it, if they do
     is_seen: bool = True  # in this very frame; if not, this is where it was last, or what looks like it
 
     @property
