@@ -12,6 +12,7 @@ from videos.table import (
     concatenate,
     gather,
     is_table,
+    no_edits,
     to_rows,
     write_csv,
     write_parquet,
@@ -33,7 +34,8 @@ def found(*rows):
     unknown = np.full(len(rows), -1)
     smoothed, angles, scores = np.zeros_like(probabilities), np.zeros(len(rows), int), np.ones(len(rows), np.float32)
     away = np.zeros(len(rows), bool)
-    return Found(frames, frames / 25, faces, boxes, probabilities, smoothed, unknown, angles, scores, away, away.copy())
+    known = frames, frames / 25, faces, boxes, probabilities, smoothed, unknown, angles, scores, away, away.copy()
+    return Found(*known, *no_edits(len(frames)))
 
 
 def sightings_of(part):
@@ -130,7 +132,8 @@ def many(rows=25_000):
     frames, sure = np.arange(rows) // 3, ~away & (rng.random(rows) < 0.5)
     numbers, boxes, angles = rng.integers(1, 9, rows), rng.integers(0, 1900, (rows, 4)), rng.integers(-60, 60, rows)
     scores, smoothed = rng.random(rows).astype(np.float32), np.nan_to_num(shares)
-    return Found(frames, frames / 29.97, numbers, boxes, shares, smoothed, labels, angles, scores, away, sure)
+    found = frames, frames / 29.97, numbers, boxes, shares, smoothed, labels, angles, scores, away, sure
+    return Found(*found, *no_edits(rows))
 
 
 @pytest.mark.parametrize("name", ["clip.mp4", 'a, "b"\n.mp4', ""])

@@ -4,6 +4,7 @@ import os
 import threading
 import time
 
+import av
 import numpy as np
 import pytest
 from PIL import Image
@@ -11,12 +12,13 @@ from PIL import Image
 from test_any_file import film as record
 from test_any_file import numbered
 from videos import steps
+from videos.analysis import TABLE, VIDEO, read_info
 from videos.job import Rest
 from videos.outputs import work_folder
 from waiting import wait_until
 from web import video_queue
 from web.errors import RequestError
-from web.video_queue import OUTPUTS, VideoQueue, analyze_upload, begins_as_video
+from web.video_queue import VideoQueue, analyze_upload, begins_as_video
 
 
 @pytest.fixture
@@ -34,33 +36,33 @@ def content(film, astronaut, tmp_path_factory):
 
 
 # What a process of the queue's can do in place of an analysis. They belong to a module, since that process imports it.
-def write_outputs(path, name, rest, sure, report):
+def write_outputs(path, folder, name, rest, sure, report):
     for share in (0.2, 0.5, 1.0):
         report(share)
-    for output in OUTPUTS.values():
-        (path.parent / output).write_text(name)
+    folder.mkdir()
+    (folder / TABLE).write_text(name)
 
 
-def take_long(path, name, rest, sure, report):
+def take_long(path, folder, name, rest, sure, report):
     report(0.5)
     time.sleep(600)
 
 
-def crash(path, name, rest, sure, report):
+def crash(path, folder, name, rest, sure, report):
     os._exit(1)
 
 
-def fail(path, name, rest, sure, report):
+def fail(path, folder, name, rest, sure, report):
     raise ZeroDivisionError("by zero")
 
 
-def analyze_on_full_disk(path, name, rest, sure, report):
+def analyze_on_full_disk(path, folder, name, rest, sure, report):
     def do(job, report):
         folder = work_folder(job)
         raise OSError(errno.ENOSPC, "No space left on device", str(folder / "000000000.nut"))
 
     steps.do = do
-    analyze_upload(path, name, rest, sure, report)
+    analyze_upload(path, folder, name, rest, sure, report)
 
 
 @pytest.fixture
@@ -87,25 +89,27 @@ def finished(upload):
     return states
 
 
-def test_a_video_gets_a_video_a_table_and_a_timeline_with_progress(uploads, content):
+def test_a_video_gets_a_clean_video_and_a_table_with_progress(uploads, content):
     upload = uploads.add("clip.mp4", io.BytesIO(content))
     states = finished(upload)
     shares = [state["share"] for state in states]
     assert shares == sorted(shares)
     assert any(0 < share < 1 for share in shares)
     assert states[-1] == {"id": upload.id, "name": "clip.mp4", "status": "done", "share": 1.0, "problem": None}
-    for name, begin in (("video.mp4", b"\0\0\0"), ("table.csv", b"video,frame"), ("timeline.png", b"\x89PNG")):
-        assert uploads.output(upload.id, name).read_bytes().startswith(begin)
-    assert b"clip.mp4,0," in uploads.output(upload.id, "table.csv").read_bytes()
-    assert uploads.output(upload.id, "../video") is None
-    assert uploads.output("unknown", "video.mp4") is None
+    folder = uploads.analysis(upload.id)
+    assert b"clip.mp4,0," in (folder / TABLE).read_bytes()
+    with av.open(str(folder / VIDEO)) as video, av.open(io.BytesIO(content)) as original:
+        kept, sent = (next(each.decode(video=0)).to_ndarray(format="bgr24").astype(int) for each in (video, original))
+    assert np.abs(kept - sent).max() < 60  # nothing is drawn
+    assert read_info(folder).frames == 25
+    assert uploads.analysis("unknown") is None
 
 
 def test_a_short_file_without_a_header_is_recognised_by_its_name(uploads, tmp_path_factory):
     path = record(tmp_path_factory.mktemp("content") / "clip.ts", [numbered(index, 160, 120) for index in range(2)])
     upload = uploads.add("Clip.TS", io.BytesIO(path.read_bytes()))
     assert finished(upload)[-1]["status"] == "done"
-    assert uploads.output(upload.id, "video.mp4")
+    assert (uploads.analysis(upload.id) / VIDEO).exists()
 
 
 def test_videos_are_analysed_one_after_another(uploads, content, monkeypatch):
@@ -117,12 +121,12 @@ def test_videos_are_analysed_one_after_another(uploads, content, monkeypatch):
     monkeypatch.setattr(video_queue, "analyze_upload", write_outputs)
     uploads.remove(first.id)
     assert finished(second)[-1]["status"] == "done"
-    assert uploads.output(second.id, "table.csv").read_text() == "two.mp4"
+    assert (uploads.analysis(second.id) / TABLE).read_text() == "two.mp4"
 
 
 def test_a_video_is_analysed_again_with_a_resting_face(uploads, content, monkeypatch):
     wishes = []
-    monkeypatch.setattr(video_queue, "run_in_child", lambda _, *arguments, **options: wishes.append(arguments[2]))
+    monkeypatch.setattr(video_queue, "run_in_child", lambda _, *arguments, **options: wishes.append(arguments[3]))
     upload = uploads.add("clip.mp4", io.BytesIO(content))
     finished(upload)
     assert uploads.rest("unknown", 1, 0.5) is None

@@ -176,8 +176,12 @@ def make_zip(folder: Path, names: Sequence[str], made: Path, report: Callable[[f
     with tempfile.TemporaryDirectory(dir=made.parent) as temporary, zipfile.ZipFile(made, "w") as archive:
         for index, name in enumerate(names):
             path = folder / VIDEO if name == VIDEO else Path(temporary) / name
+
+            def report_all(share: float, before: int = index) -> None:
+                report((before + share) / len(names))
+
             if name != VIDEO:
-                make_output(folder, name, path, lambda share, before=index: report((before + share) / len(names)))
+                make_output(folder, name, path, report_all)
             archive.write(path, name)
             report((index + 1) / len(names))
 

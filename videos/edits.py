@@ -84,9 +84,9 @@ class Edits:
         if not len(moments):
             return markers
         for marker in self.markers:
-            moment = moments[min(np.searchsorted(moments, marker.time), len(moments) - 1)]
+            moment = moments[min(int(np.searchsorted(moments, marker.time)), len(moments) - 1)]
             first, last = np.searchsorted(times, moment), np.searchsorted(times, moment, side="right")
-            for row in range(first, last):
+            for row in range(int(first), int(last)):
                 markers[row] = f"{markers[row]}; {marker.name}" if markers[row] else marker.name
         return markers
 
@@ -139,10 +139,11 @@ def read_edits(path: Path) -> Edits:
 def _read(content: dict[str, Any], key: str, kind: type, parse: Callable[[Any], Any], what: str) -> list[Any]:
     """The entries of one kind. Raises EditsError."""
     entries: Any = content.get(key, kind())
-    if not isinstance(entries, kind) or len(entries) > MOST:
+    is_right = isinstance(entries, kind)
+    if not is_right or len(entries) > MOST:
         raise EditsError(f"{key} has to be {'an object' if kind is dict else 'a list'} of {what}.")
     try:
-        return [parse(entry) for entry in (entries.items() if isinstance(entries, dict) else entries)]
+        return [parse(entry) for entry in (entries.items() if kind is dict else entries)]
     except (TypeError, ValueError, KeyError, OverflowError) as error:
         raise EditsError(f"{key} has to hold {what}.") from error
 

@@ -15,6 +15,7 @@ from web.browser_cameras import BrowserCameras
 from web.errors import answer_errors_as_json
 from web.live_recording import LiveRecording
 from web.live_routes import LiveView, live_routes
+from web.outputs import Outputs
 from web.pictures import MOST_BYTES, PictureReader
 from web.prometheus import prometheus_routes
 from web.upload_routes import upload_routes
@@ -26,6 +27,7 @@ class Parts:
     """What runs for an app, and ends with it."""
 
     videos: VideoQueue
+    outputs: Outputs
     recording: LiveRecording
     view: LiveView
     folder: Path  # of all that they store
@@ -53,9 +55,10 @@ def create_app(
     videos, recording = VideoQueue(folder / "videos", video.sure), LiveRecording(video, folder / "recording")
     pictures, cameras = PictureReader(video.model, video.sure), BrowserCameras(video.model, video.sure)
     view = LiveView(video, recording)
-    app.extensions["expressions"] = Parts(videos, recording, view, folder)
+    outputs = Outputs()
+    app.extensions["expressions"] = Parts(videos, outputs, recording, view, folder)
     app.register_blueprint(live_routes(view, note))
-    app.register_blueprint(upload_routes(pictures, cameras, videos))
+    app.register_blueprint(upload_routes(pictures, cameras, videos, outputs))
     app.register_blueprint(prometheus_routes(view.status, videos, cameras))
     return app
 
@@ -63,6 +66,7 @@ def create_app(
 def close_app(app: Flask) -> None:
     """End what an app runs, and delete what it stored."""
     parts: Parts = app.extensions["expressions"]
+    parts.outputs.close()
     parts.videos.close()
     parts.recording.close()
     parts.view.close()

@@ -5,7 +5,6 @@ import hashlib
 import logging
 import shutil
 import threading
-from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -90,8 +89,8 @@ class Outputs:
             if making or path.exists():
                 return making
             making = self._makings[path] = _Making(path)
-        making.future = self._worker.submit(self._make, folder, wish, making)
-        return making
+            making.future = self._worker.submit(self._make, folder, wish, making)
+            return making
 
     def _forget(self, making: _Making) -> None:
         with self._lock:

@@ -1,27 +1,28 @@
 """Pictures, videos and frames that people send to be analysed."""
 
 import math
-from pathlib import Path
 from typing import Any
 
 from flask import Blueprint, abort, jsonify, request
 from flask.typing import ResponseReturnValue
-from werkzeug.utils import secure_filename
 
+from videos.analysis import TABLE
 from videos.table import read_columns
+from web.analysis_routes import add_analysis_routes
 from web.browser_cameras import BrowserCameras
-from web.downloads import send_output
 from web.errors import RequestError
 from web.faces_json import NO_SUCH_FACE, faces_to_json, wanted_face
+from web.outputs import Outputs
 from web.pictures import PictureReader
 from web.video_queue import MOST_VIDEO_BYTES, VideoQueue
 
 
-def upload_routes(pictures: PictureReader, cameras: BrowserCameras, videos: VideoQueue) -> Blueprint:
+def upload_routes(pictures: PictureReader, cameras: BrowserCameras, videos: VideoQueue, outputs: Outputs) -> Blueprint:
     """Routes that analyse what is sent: pictures at once, frames of a browser's camera, videos in their turn."""
     routes = Blueprint("uploads", __name__)
     _add_pictures(routes, pictures, cameras)
     _add_videos(routes, videos)
+    add_analysis_routes(routes, "/videos", videos.analysis, outputs)
     return routes
 
 
@@ -86,11 +87,5 @@ def _add_videos(routes: Blueprint, videos: VideoQueue) -> None:
 
     @routes.get("/videos/<id>/table.json")
     def table(id: str) -> ResponseReturnValue:
-        path = videos.output(id, "table.csv") or abort(404)
-        return jsonify(read_columns(path))
-
-    @routes.get("/videos/<id>/<name>")
-    def output(id: str, name: str) -> ResponseReturnValue:
-        upload = videos.find(id) or abort(404)
-        stem = Path(secure_filename(upload.name)).stem or "video"
-        return send_output(videos.output(id, name), f"{stem}_{name}")
+        folder = videos.analysis(id) or abort(404)
+        return jsonify(read_columns(folder / TABLE))

@@ -2,6 +2,7 @@
 
 import errno
 import logging
+import os
 import re
 import secrets
 import shutil
@@ -12,8 +13,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
+from videos.analysis import TABLE, VIDEO, Info, pack_faces, write_info
 from videos.job import Job, Rest
 from videos.reasons import explain
+from videos.video_file import scan
 from vision.confidence import SURE
 from vision.endings import VIDEO_SUFFIXES
 from vision.pictures import is_picture_file
@@ -54,8 +57,6 @@ TRANSPORT_STREAM = re.compile(
     b"|".join(rb".{0,203}?(?:\x47.{%d}){4}\x47" % (length - 1) for length in (188, 192, 204)), re.DOTALL
 )
 MOTION_JPEG = re.compile(rb"\xff\xd8\xff.*?\xff\xd9\xff\xd8\xff", re.DOTALL)
-# What the page calls the outputs, and what videos.job calls them.
-OUTPUTS = {"video.mp4": "video_annotated.mp4", "table.csv": "video.csv", "timeline.png": "video.png"}
 
 
 @dataclass(eq=False)
@@ -78,6 +79,11 @@ class Upload:
         return self.folder / "video"
 
     @property
+    def analysis(self) -> Path:
+        """The folder for what comes of it; see videos.analysis."""
+        return self.folder / "analysis"
+
+    @property
     def path(self) -> Path:
         """Where the video is stored. It keeps its ending, without which a short file may not be recognised."""
         ending = Path(self.name).suffix.lower()
@@ -89,17 +95,25 @@ class Upload:
 
 
 def analyze_upload(
-    path: Path, name: str, rest: Rest | None, sure: float, report: Callable[[float], None]
+    path: Path, folder: Path, name: str, rest: Rest | None, sure: float, report: Callable[[float], None]
 ) -> str | None:
-    """Analyse the video at the path, with all outputs beside it. Returns a sentence on what is wrong with it, or None.
+    """Analyse the video at the path into a folder. Returns a sentence on what is wrong with it, or None.
 
     Raises SourceError for whatever may be wrong with a video or a disk.
     """
     from videos.steps import do  # here, so that the server itself need not load it
 
-    job = Job(path, name, str(path.with_suffix("")), True, "csv", True, rest=rest, sure=sure)
+    job = Job(path, name, str(path.with_suffix("")), True, "csv", False, rest=rest, sure=sure, with_boxes=False)
     try:
         done, _ = do(job, report=report)
+        assert job.annotated
+        assert job.table
+        folder.mkdir(exist_ok=True)
+        os.replace(job.annotated, folder / VIDEO)
+        os.replace(job.table, folder / TABLE)
+        recording = scan(folder / VIDEO)
+        write_info(folder, Info(name, done.frames, recording.seconds, done.faces, job.made_with, recording.shape.size))
+        pack_faces(folder)
     except Exception as error:
         if reason := explain(error, job):
             raise SourceError(reason) from error
@@ -173,12 +187,10 @@ class VideoQueue:
         """The Upload, or None."""
         return self._uploads.get(id)
 
-    def output(self, id: str, name: str) -> Path | None:
-        """The file of that name, one of OUTPUTS, of a finished upload; or None."""
+    def analysis(self, id: str) -> Path | None:
+        """The folder of a finished upload's analysis, or None."""
         upload = self.find(id)
-        if upload is None or upload.status != "done" or name not in OUTPUTS:
-            return None
-        return upload.folder / OUTPUTS[name]
+        return upload.analysis if upload and upload.status == "done" else None
 
     def remove(self, id: str) -> bool:
         """Delete an upload and all that was made of it. Returns whether it was there."""
@@ -250,7 +262,7 @@ class VideoQueue:
             return not (upload.deleted or self._closed)
 
         try:
-            wishes = upload.path, upload.name, upload.rest, self._sure
+            wishes = upload.path, upload.analysis, upload.name, upload.rest, self._sure
             upload.problem = run_in_child(analyze_upload, *wishes, wanted=wanted, report=report)
             upload.share, upload.status = 1.0, "done"
         except Stopped:
