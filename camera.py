@@ -58,6 +58,7 @@ class Shot:
     jpeg: bytes
     plain: bytes | None  # the same with nothing drawn on it, while anybody wants that
     size: tuple[int, int]  # width and height in pixels
+    planes: Planes  # with nothing drawn on it, as it was before it became a JPEG; not to be changed
     faces: Sequence[Face] = ()
     is_card: bool = False  # whether it is a message in place of a frame
 
@@ -469,7 +470,8 @@ class VideoCamera:
                 height, width = size_of(drawn)
                 plain = plain if faces else jpeg
                 size = width, height
-                self._shot = Shot(self._shot_count, picture.timestamp, jpeg, plain, size, faces, picture.is_card)
+                shown = jpeg, plain, size, picture.planes, faces, picture.is_card
+                self._shot = Shot(self._shot_count, picture.timestamp, *shown)
                 self._published.notify_all()
 
     def _message(self) -> list[str]:

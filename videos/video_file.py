@@ -5,6 +5,8 @@ Frames are told by their timestamps, because no seek by frame number is exact. P
 
 import bisect
 import heapq
+import math
+import os
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
@@ -14,6 +16,7 @@ from pathlib import Path
 import av
 import numpy as np
 from av.container import InputContainer, OutputContainer
+from av.video.frame import PictureType
 
 from videos.reasons import cause
 from videos.sound import Sound, write_sound
@@ -28,6 +31,7 @@ KEY_FRAME_EVERY = 60  # frames, so that a player gets quickly to any moment
 # Of x264: its fastest preset takes a third of the time of "veryfast", for files 1.4 times as large of the same quality;
 # and one quantizer for all frames, about that of its usual quality (crf 23), saves it a look at each beforehand.
 QUALITY = {"preset": "ultrafast", "qp": "21", "g": str(KEY_FRAME_EVERY)}
+FAST_START = {"movflags": "faststart"}  # so that a player need not read an MP4 to its end before it begins
 USUAL_BYTES_A_SECOND = 250_000  # to guess the length of a file that does not tell it
 MOST_PIXELS = 8192 * 8192  # of a frame
 # FFmpeg's kinds of files that are a video in themselves. Others, such as playlists, name further files or addresses,
@@ -259,24 +263,97 @@ def encode_frames(
     frames: pairs of an image, (height * 3 / 2, width) uint8 I420, all of one size, and its time in seconds. rate:
     frames a second, about. colours: of the images.
     """
-    stream = None
+    encoder = Encoder(container, rate, colours, threads)
     for image, seconds in frames:
+        encoder.add(image, seconds)
+    encoder.finish()
+
+
+class Encoder:
+    """Encodes frames as H.264 into an open container, one by one."""
+
+    def __init__(
+        self,
+        container: OutputContainer,
+        rate: float | Fraction,
+        colours: Colours,
+        threads: int = 1,
+        key_frame_after: float | None = None,
+    ) -> None:
+        """See encode_frames. key_frame_after: seconds, after which there is a key frame at the latest."""
+        self._container, self._rate, self._colours, self._threads = container, rate, colours, threads
+        self._key_frame_after, self._key_frame_at = key_frame_after, -math.inf
+        self._stream: av.VideoStream | None = None
+
+    def add(self, image: np.ndarray, seconds: float) -> None:
+        """Encode the next frame."""
         # Not copied, since x264 does so itself; but PyAV miscounts the rows of heights that are no multiple of four.
         as_frame = av.VideoFrame.from_ndarray if len(image) % 6 else av.VideoFrame.from_numpy_buffer
         picture = as_frame(image, format="yuv420p")
-        if stream is None:
-            stream = container.add_stream("libx264", rate=max(1, round(rate)), options=QUALITY)
-            stream.width, stream.height, stream.pix_fmt = picture.width, picture.height, "yuv420p"
-            context = stream.codec_context
-            context.thread_count = threads
-            context.time_base = TIME_BASE
-            context.colorspace, context.color_primaries = colours.space, colours.primaries
-            context.color_trc, context.color_range = colours.transfer, colours.range
+        stream = self._stream = self._stream or self._begin(picture)
+        if self._key_frame_after is not None and seconds - self._key_frame_at >= self._key_frame_after:
+            picture.pict_type, self._key_frame_at = PictureType.I, seconds
         picture.pts = round(seconds / TIME_BASE)
         picture.time_base = TIME_BASE
-        container.mux(stream.encode(picture))
-    if stream:
-        container.mux(stream.encode(None))
+        self._container.mux(stream.encode(picture))
+
+    def finish(self) -> None:
+        """Encode what waits."""
+        if self._stream:
+            self._container.mux(self._stream.encode(None))
+
+    def _begin(self, picture: av.VideoFrame) -> av.VideoStream:
+        stream = self._container.add_stream("libx264", rate=max(1, round(self._rate)), options=QUALITY)
+        stream.width, stream.height, stream.pix_fmt = picture.width, picture.height, "yuv420p"
+        context = stream.codec_context
+        context.thread_count = self._threads
+        context.time_base = TIME_BASE
+        context.colorspace, context.color_primaries = self._colours.space, self._colours.primaries
+        context.color_trc, context.color_range = self._colours.transfer, self._colours.range
+        return stream
+
+
+def open_fragments(path: Path) -> OutputContainer:
+    """An MP4 to write in fragments that begin at key frames and reach the disk at once, so that a crash costs one."""
+    options = {"movflags": "frag_keyframe+empty_moov+default_base_moof", "flush_packets": "1"}
+    return av.open(str(path), "w", format="mp4", options=options)
+
+
+def join_fragments(path: Path) -> None:
+    """Make a video of open_fragments one of a piece, in which players find any moment at once.
+
+    What was cut off within a fragment is left out. Without a whole one there is no video, and the file is removed.
+    """
+    whole = _whole_fragments(path)
+    if not whole:
+        path.unlink()
+        return
+    os.truncate(path, whole)
+    made = path.with_name(f".{path.name}")
+    try:
+        with av.open(str(path)) as fragments, av.open(str(made), "w", format="mp4", options=FAST_START) as container:
+            stream = container.add_stream_from_template(fragments.streams.video[0])
+            for packet in _with_stream(_packets(fragments, fragments.streams.video[0]), stream):
+                container.mux(packet)
+        os.replace(made, path)
+    finally:
+        made.unlink(missing_ok=True)
+
+
+def _whole_fragments(path: Path) -> int:
+    """The bytes of an MP4 up to the end of its last whole fragment, 0 where there is none. See ISO/IEC 14496-12."""
+    size, at, whole = path.stat().st_size, 0, 0
+    with open(path, "rb") as file:
+        while at + 8 <= size:
+            file.seek(at)
+            header = file.read(8)
+            length, kind = int.from_bytes(header[:4], "big"), header[4:]
+            if length < 8 or at + length > size:
+                break
+            at += length
+            if kind == b"mdat":
+                whole = at
+    return whole
 
 
 def join_pieces(pieces: Sequence[Path], recording: Recording, made: Path, comment: str) -> str | None:
@@ -288,7 +365,7 @@ def join_pieces(pieces: Sequence[Path], recording: Recording, made: Path, commen
     with _opened(recording.path) as (original, _):
         sound = write_sound(original, sound_path, float(recording.start * recording.time_base))
     try:
-        with av.open(str(made), "w", format="mp4", options={"movflags": "faststart"}) as container:
+        with av.open(str(made), "w", format="mp4", options=FAST_START) as container:
             container.metadata["comment"] = comment
             _join(container, pieces, sound)
     finally:

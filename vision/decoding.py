@@ -129,7 +129,7 @@ class Colours:
 
 
 BT601, BT709, LIMITED, FULL = 6, 1, 1, 2
-OPENCV_COLOURS = Colours(BT601, BT709, BT709, LIMITED)  # of what cv2.COLOR_BGR2YUV_I420 makes
+JPEG_COLOURS = Colours(BT601, BT709, BT709, FULL)  # of vision.planes.Planes
 
 
 def colours_of(frame: av.VideoFrame) -> Colours:
@@ -187,12 +187,6 @@ def _parts(frame: av.VideoFrame, shape: Shape) -> Parts:
         for index, size, border in ((0, shape.size, black), (1, half, NEUTRAL), (2, half, NEUTRAL))
     )
     return grey, blue, red
-
-
-def to_planes(image: np.ndarray) -> np.ndarray:
-    """(height, width, 3) uint8 BGR as I420 of OPENCV_COLOURS; of an odd side the last pixel is left out."""
-    height, width = (side - side % 2 for side in image.shape[:2])
-    return cv2.cvtColor(image[:height, :width], cv2.COLOR_BGR2YUV_I420)
 
 
 def _is_rgb(frame: av.VideoFrame) -> bool:

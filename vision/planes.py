@@ -94,6 +94,25 @@ def shrink(planes: Planes, longest: int) -> Planes:
     return joined((grey, blue, red))
 
 
+def fit(planes: Planes, size: tuple[int, int]) -> tuple[Planes, float, tuple[int, int]]:
+    """The frame in another size, as large as it fits, in the middle of a black one; and how its points move.
+
+    size: width and height, even. Returns the frame, by what its points are multiplied, and how far they are moved then.
+    """
+    (height, width), (wide, high) = size_of(planes), size
+    if (width, height) == size:
+        return planes, 1.0, (0, 0)
+    scale = min(wide / width, high / height)
+    within = tuple(min(most, max(2, round(scale * side / 2) * 2)) for most, side in ((wide, width), (high, height)))
+    left, top = ((most - side) // 4 * 2 for most, side in zip(size, within))
+    fitted = np.full((high * 3 // 2, wide), NEUTRAL, np.uint8)
+    brightness(fitted)[:] = 0
+    for part, (there, source) in enumerate(zip(parts_of(fitted), parts_of(planes), strict=True)):
+        x, y, across, down = (side // (2 if part else 1) for side in (left, top, *within))
+        there[y : y + down, x : x + across] = cv2.resize(source, (across, down), interpolation=cv2.INTER_AREA)
+    return fitted, scale, (left, top)
+
+
 def to_jpeg(planes: Planes) -> bytes:
     """A frame as JPEG."""
     return simplejpeg.encode_jpeg_yuv_planes(*parts_of(planes), quality=JPEG_QUALITY)
