@@ -1,12 +1,12 @@
 // Sends a request to the server. Returns the JSON of the answer, null where there is none, or throws an Error whose
-// message is a sentence to show.
+// message is a sentence to show; the Error has the answer's status, or is one of a server that is unreachable.
 import { reasonOf } from "./answers.js";
 
 const complaints = new Set(); // places that say why something could not be done
 
 export async function ask(path, method = "GET", body = undefined) {
   const options = { method };
-  if (body instanceof Blob) {
+  if (body instanceof Blob || body instanceof FormData) {
     options.body = body;
   } else if (body !== undefined) {
     options.body = JSON.stringify(body);
@@ -19,8 +19,13 @@ export async function ask(path, method = "GET", body = undefined) {
     throw Object.assign(new Error("The server is not responding."), { isUnreachable: true });
   }
   if (response.status === 204) return null;
-  if (!response.ok) throw new Error(await reasonOf(response));
+  if (!response.ok) throw await refusalOf(response);
   return response.json().catch(() => ({}));
+}
+
+// response: one that is not ok.
+export async function refusalOf(response) {
+  return Object.assign(new Error(await reasonOf(response)), { status: response.status });
 }
 
 export const byId = (id) => document.getElementById(id);

@@ -1,26 +1,72 @@
 // Draws boxes and labels over a picture in the page, in the same style as vision/draw.py on the live picture.
 import { colourOf } from "./faces.js";
+import { placeLabels } from "./labels.js";
 
-export function drawBoxes(context, faces, mirrored = false) {
+const SIZES = [1, 0.8, 0.6]; // of the text, tried one after another until all labels have a place
+const FONT = "system-ui, sans-serif";
+
+// lit: the number of the face whose box stands out, or null.
+export function drawBoxes(context, faces, mirrored = false, lit = null) {
   const { width } = context.canvas;
-  const size = Math.max(14, width / 40);
-  context.font = `${size}px system-ui, sans-serif`;
-  context.lineWidth = Math.max(2, width / 320);
-  context.textBaseline = "bottom";
-  for (const { face, box, label, sure, emotions, angle } of faces) {
-    const [x, y, w, h] = box;
-    const left = mirrored ? width - x - w : x;
-    context.strokeStyle = context.fillStyle = colourOf(face);
-    context.save();
-    context.translate(left + w / 2, y + h / 2);
-    context.rotate(((mirrored ? -angle : angle) * Math.PI) / 180);
-    context.strokeRect(-w / 2, -h / 2, w, h);
-    context.restore();
-    if (!label) continue;
-    const text = `${face} ${sure ? `${label} ${Math.round(100 * emotions[label.toLowerCase()])}%` : "Unsure"}`;
-    const top = Math.max(y, size * 1.3);
-    context.fillRect(left, top - size * 1.3, context.measureText(text).width + size / 2, size * 1.3);
-    context.fillStyle = "white";
-    context.fillText(text, left + size / 4, top - size * 0.1);
+  const shown = faces.map((face) => ({ ...face, ...turned(face, width, mirrored), colour: colourOf(face.face) }));
+  const line = Math.max(2, width / 320);
+  for (const each of shown) {
+    if (each.face !== lit) drawOutline(context, each, line, each.colour);
   }
+  for (const each of shown.filter(({ face }) => face === lit)) {
+    drawOutline(context, each, 3 * line, "white");
+    drawOutline(context, each, 1.5 * line, each.colour);
+  }
+  drawLabels(context, shown.filter(({ label }) => label));
+}
+
+// A face's box and angle as they are shown.
+function turned({ box: [x, y, w, h], angle }, width, mirrored) {
+  return { x: mirrored ? width - x - w : x, y, w, h, angle: mirrored ? -angle : angle };
+}
+
+function drawOutline(context, { x, y, w, h, angle }, line, colour) {
+  context.save();
+  context.strokeStyle = colour;
+  context.lineWidth = line;
+  context.translate(x + w / 2, y + h / 2);
+  context.rotate((angle * Math.PI) / 180);
+  context.strokeRect(-w / 2, -h / 2, w, h);
+  context.restore();
+}
+
+function drawLabels(context, faces) {
+  const { width, height } = context.canvas;
+  const texts = faces.map(({ face, label, sure, emotions }) =>
+    `${face} ${sure ? `${label} ${Math.round(100 * emotions[label.toLowerCase()])}%` : "Unsure"}`);
+  let size;
+  let places;
+  for (const share of SIZES) {
+    size = share * Math.max(14, width / 40);
+    context.font = `${size}px ${FONT}`;
+    const widest = Math.max(...texts.map((text) => context.measureText(text).width + size / 2));
+    size *= Math.min(1, (0.99 * width) / widest); // in a picture that is narrower than the text
+    context.font = `${size}px ${FONT}`;
+    places = placeLabels(faces.map((face, index) => ({ box: around(face), label: measure(context, texts[index], size) })),
+      width, height);
+    if (!places.includes(null)) break;
+  }
+  context.textBaseline = "bottom";
+  for (const [index, place] of places.entries()) {
+    if (!place) continue;
+    context.fillStyle = faces[index].colour;
+    context.fillRect(place.left, place.top, place.width, place.height);
+    context.fillStyle = "white";
+    context.fillText(texts[index], place.left + size / 4, place.top + 1.2 * size, place.width - size / 2);
+  }
+}
+
+const measure = (context, text, size) => ({ width: context.measureText(text).width + size / 2, height: 1.3 * size });
+
+// The upright box around a box that may be tilted.
+function around({ x, y, w, h, angle }) {
+  const [cosine, sine] = [Math.cos, Math.sin].map((turn) => Math.abs(turn((angle * Math.PI) / 180)));
+  const width = w * cosine + h * sine;
+  const height = w * sine + h * cosine;
+  return { left: x + (w - width) / 2, top: y + (h - height) / 2, width, height };
 }

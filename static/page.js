@@ -2,9 +2,9 @@
 import { byId } from "./ask.js";
 import * as live from "./watch.js";
 import * as own from "./own.js";
-import "./uploads.js";
+import { showEarlier } from "./uploads.js";
 
-const files = { open() {}, close() {}, hide() {}, show() {} };
+const files = { open: showEarlier, close() {}, hide() {}, show() {} };
 const views = { live, own, files };
 const tabs = [...document.querySelectorAll("[role=tab]")];
 let chosen = null;

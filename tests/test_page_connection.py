@@ -304,7 +304,7 @@ def test_what_a_proxy_refuses_to_pass_on_is_explained(serve, open_page, pass_thr
     page.get_by_role("tab", name="Pictures and videos").click()
     for count, file in enumerate((picture, clip), start=1):
         page.set_input_files("#choose-files", str(file))
-        wait_until(lambda count=count: page.get_by_text("too large for the proxy").count() == count)
+        wait_until(lambda count=count: page.locator(".upload").get_by_text("too large for the proxy").count() == count)
 
 
 def test_the_page_works_under_a_path_of_a_proxy(serve, open_page, pass_through, clip, astronaut, tmp_path):

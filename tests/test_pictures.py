@@ -42,6 +42,7 @@ def test_a_picture_gives_its_faces_as_fer_does(post, astronaut):
     status, answer = post(encoded(astronaut))
     assert status == 200
     ((face,),) = [image["faces"] for image in answer["images"]]
+    assert answer["images"][0]["size"] == [512, 512]
     assert face["label"] == "Happy"
     assert list(face["emotions"]) == ["angry", "disgust", "fear", "happy", "neutral", "sad", "surprise"]
     x, y, width, height = face["box"]

@@ -138,6 +138,18 @@ def test_a_video_is_analysed_again_with_a_resting_face(uploads, content, monkeyp
         uploads.rest(upload.id, 1, 0.5)
 
 
+def test_a_video_whose_analysis_failed_is_analysed_again(uploads, content, monkeypatch):
+    monkeypatch.setattr(video_queue, "analyze_upload", crash)
+    upload = uploads.add("clip.mp4", io.BytesIO(content))
+    finished(upload)
+    monkeypatch.setattr(video_queue, "analyze_upload", write_outputs)
+    assert uploads.again("unknown") is None
+    assert uploads.again(upload.id) is upload
+    assert finished(upload)[-1] == upload.state() | {"status": "done", "share": 1.0, "problem": None}
+    with pytest.raises(RequestError, match="has not failed"):
+        uploads.again(upload.id)
+
+
 def test_what_is_removed_leaves_nothing(uploads, content, tmp_path, quick):
     upload = uploads.add("clip.mp4", io.BytesIO(content))
     finished(upload)
@@ -260,15 +272,17 @@ def test_a_playlist_that_begins_like_a_video_is_not_followed(uploads, film, astr
 
 
 def test_too_much_is_refused_and_not_kept(uploads, content, tmp_path, monkeypatch):
-    monkeypatch.setattr(video_queue, "MOST_STORED_BYTES", len(content) // 2)
-    with pytest.raises(RequestError) as refused:
-        uploads.add("clip.mp4", io.BytesIO(content))
-    assert refused.value.status == 413
-    monkeypatch.setattr(video_queue, "MOST_UPLOADS", 0)
-    with pytest.raises(RequestError) as refused:
-        uploads.add("clip.mp4", io.BytesIO(content))
-    assert refused.value.status == 503
-    assert list(tmp_path.iterdir()) == []
+    for limit, most, status in (
+        ("MOST_STORED_BYTES", len(content) // 2, 503),
+        ("MOST_VIDEO_BYTES", len(content) // 2, 413),
+        ("MOST_UPLOADS", 0, 503),
+    ):
+        with monkeypatch.context() as patch:
+            patch.setattr(video_queue, limit, most)
+            with pytest.raises(RequestError) as refused:
+                uploads.add("clip.mp4", io.BytesIO(content))
+        assert refused.value.status == status
+        assert list(tmp_path.iterdir()) == []
 
 
 def test_a_full_disk_refuses_a_video_in_a_sentence(uploads, content, tmp_path):

@@ -114,10 +114,10 @@ def _check_token(token: str) -> ResponseReturnValue | None:
         if request.path != "/":
             return None  # at once: programs that show the picture often keep no cookie
         response = redirect(f"{request.script_root}/")  # so that the token leaves the address bar
-        response.set_cookie(_cookie(), token, httponly=True, samesite="Lax", secure=request.is_secure)
+        response.set_cookie(cookie_name("token"), token, httponly=True, samesite="Lax", secure=request.is_secure)
         return response
     bearer = request.authorization.token if request.authorization else None
-    if is_right(bearer or request.cookies.get(_cookie())):
+    if is_right(bearer or request.cookies.get(cookie_name("token"))):
         return None
     if request.path == "/" and "text/html" in request.headers.get("Accept", ""):
         return render_template("token.html", wrong="token" in request.args), 401, {"Cache-Control": "no-store"}
@@ -125,9 +125,9 @@ def _check_token(token: str) -> ResponseReturnValue | None:
     return jsonify(error=sentence), 401, {"WWW-Authenticate": "Bearer"}
 
 
-def _cookie() -> str:
-    """The cookie's name, which has the port in it, since a host's cookies are the same for all of its ports."""
-    return f"token_{_port()}"
+def cookie_name(kind: str) -> str:
+    """The name of the request's cookie of a kind; it has the port in it, since all ports of a host share cookies."""
+    return f"{kind}_{_port()}"
 
 
 def _port() -> str:

@@ -33,10 +33,12 @@ class PictureReader:
         """model: returns the network, and may wait until it is ready. sure: see VideoCamera."""
         self._lock, self._model, self._sure = threading.Lock(), model, sure
 
-    def read(self, content: bytes) -> list[Face]:
-        """The faces in a picture file. Raises RequestError.
+    def read(self, content: bytes) -> tuple[tuple[int, int], list[Face]]:
+        """The size of a picture file, (width, height), and the faces in it. Raises RequestError.
 
         Boxes are x, y, width, height in pixels of the picture as it was sent, upright.
         """
         with self._lock:
-            return find_in_picture(read_picture(content), self._model(), self._sure)
+            picture = read_picture(content)
+            height, width = picture.shape[:2]
+            return (width, height), find_in_picture(picture, self._model(), self._sure)

@@ -10,6 +10,7 @@ from videos.analysis import TABLE
 from videos.table import read_columns
 from web.analysis_routes import add_analysis_routes
 from web.browser_cameras import BrowserCameras
+from web.browser_secret import browser_secret
 from web.errors import RequestError
 from web.faces_json import NO_SUCH_FACE, faces_to_json, wanted_face
 from web.outputs import Outputs
@@ -53,9 +54,10 @@ def _add_pictures(routes: Blueprint, pictures: PictureReader, cameras: BrowserCa
 
 
 def _read(pictures: PictureReader, name: str, data: bytes) -> dict[str, Any]:
-    """The name and faces of one of the pictures sent, or its error and that error's status."""
+    """The name, faces and size of one of the pictures sent, or its error and that error's status."""
     try:
-        return {"name": name, "faces": faces_to_json(pictures.read(data))}
+        size, faces = pictures.read(data)
+        return {"name": name, "faces": faces_to_json(faces), "size": size}
     except RequestError as error:
         return {"name": name, "error": str(error), "status": error.status}
 
@@ -65,7 +67,11 @@ def _add_videos(routes: Blueprint, videos: VideoQueue) -> None:
     def add_video() -> ResponseReturnValue:
         request.max_content_length = MOST_VIDEO_BYTES
         name = request.args.get("name", "video")[:200]
-        return jsonify(videos.add(name, request.stream).state()), 202
+        return jsonify(videos.add(name, request.stream, browser_secret()).state()), 202
+
+    @routes.get("/videos")
+    def own_videos() -> ResponseReturnValue:
+        return jsonify(videos=[upload.state() for upload in videos.sent_by(browser_secret())])
 
     @routes.get("/videos/<id>")
     def video_state(id: str) -> ResponseReturnValue:
@@ -79,6 +85,11 @@ def _add_videos(routes: Blueprint, videos: VideoQueue) -> None:
         if not isinstance(seconds, int | float) or not 0 <= seconds < math.inf:
             raise RequestError('Send a JSON object with a face and seconds, such as {"face": 1, "seconds": 2.5}.', 400)
         upload = videos.rest(id, wanted_face(), float(seconds)) or abort(404)
+        return jsonify(upload.state()), 202
+
+    @routes.post("/videos/<id>/again")
+    def analyze_again(id: str) -> ResponseReturnValue:
+        upload = videos.again(id) or abort(404)
         return jsonify(upload.state()), 202
 
     @routes.delete("/videos/<id>")

@@ -1,6 +1,7 @@
 """Videos that pages upload: stored in a temporary folder, analysed one after another, and deleted again."""
 
 import errno
+import hmac
 import logging
 import os
 import re
@@ -67,6 +68,7 @@ class Upload:
     name: str  # of the file, as the page sent it
     folder: Path
     came: float  # time.monotonic()
+    owner: str = ""  # the secret of the browser that sent it
     status: str = "coming"  # then queued, analysing, and at last done or failed
     share: float = 0.0  # of the analysis that is done
     problem: str | None = None  # a sentence
@@ -139,12 +141,12 @@ class VideoQueue:
         self._changed = threading.Condition()  # guards the above, and tells the thread of it
         self._thread: threading.Thread | None = None
 
-    def add(self, name: str, stream: IO[bytes]) -> Upload:
+    def add(self, name: str, stream: IO[bytes], owner: str = "") -> Upload:
         """Store a video from a stream of bytes, to be analysed when its turn comes.
 
-        Raises RequestError.
+        owner: the secret of the browser that sends it. Raises RequestError.
         """
-        upload = Upload(secrets.token_urlsafe(16), name, self._folder / secrets.token_hex(8), time.monotonic())
+        upload = Upload(secrets.token_urlsafe(16), name, self._folder / secrets.token_hex(8), time.monotonic(), owner)
         self._expire()
         with self._changed:
             if len(self._uploads) >= MOST_UPLOADS:
@@ -173,15 +175,21 @@ class VideoQueue:
 
         Returns None where there is no such upload. Raises RequestError where it is not analysed yet.
         """
+        return self._queue_again(id, "done", "This video is not analysed yet.", Rest(seconds, face=face))
+
+    def again(self, id: str) -> Upload | None:
+        """Analyse an upload again whose analysis has failed.
+
+        Returns None where there is no such upload. Raises RequestError where it has not failed.
+        """
+        return self._queue_again(id, "failed", "The analysis of this video has not failed.")
+
+    def sent_by(self, owner: str) -> list[Upload]:
+        """The uploads that a browser has sent whole, by its secret; the oldest come first."""
         with self._changed:
-            upload = self.find(id)
-            if upload is None:
-                return None
-            if upload.status != "done":
-                raise RequestError("This video is not analysed yet.", 409)
-            upload.rest, upload.status, upload.share = Rest(seconds, face=face), "queued", 0.0
-            self._changed.notify()
-        return upload
+            uploads = list(self._uploads.values())
+        own = (each for each in uploads if hmac.compare_digest(each.owner.encode(), owner.encode()))
+        return [each for each in own if each.status != "coming"]
 
     def find(self, id: str) -> Upload | None:
         """The Upload, or None."""
@@ -216,18 +224,34 @@ class VideoQueue:
         """How many have not been analysed yet."""
         return sum(upload.status in ("queued", "analysing") for upload in list(self._uploads.values()))
 
+    def _queue_again(self, id: str, status: str, otherwise: str, rest: Rest | None = None) -> Upload | None:
+        """Analyse an upload of that status again. otherwise: what is said of one of another status.
+
+        rest: None for the one that it had.
+        """
+        with self._changed:
+            upload = self.find(id)
+            if upload is None:
+                return None
+            if upload.status != status:
+                raise RequestError(otherwise, 409)
+            upload.rest = rest or upload.rest
+            upload.status, upload.share, upload.problem = "queued", 0.0, None
+            self._changed.notify()
+        return upload
+
     def _store(self, stream: IO[bytes], path: Path) -> None:
-        room = min(MOST_VIDEO_BYTES, MOST_STORED_BYTES - self._stored())
+        left, room = MOST_VIDEO_BYTES, MOST_STORED_BYTES - self._stored()
         with open(path, "wb") as file:
             chunk = stream.read(CHUNK)
             if not begins_as_video(chunk):
                 raise RequestError("This file can't be read as a video; send MP4, MOV, WebM, MKV or AVI.", 415)
             while chunk:
-                room -= len(chunk)
+                left, room = left - len(chunk), room - len(chunk)
+                if left < 0:
+                    raise RequestError(f"Send videos of at most {MOST_VIDEO_BYTES // 1024**3} GB.", 413)
                 if room < 0:
-                    raise RequestError(
-                        f"Send videos of at most {MOST_VIDEO_BYTES // 1024**3} GB, a few at a time.", 413
-                    )
+                    raise RequestError("There is no room for this video now; remove others, or try again later.", 503)
                 file.write(chunk)
                 chunk = stream.read(CHUNK)
         if is_picture_file(path):
