@@ -8,6 +8,7 @@ import sys
 import threading
 import webbrowser
 from concurrent.futures import Future, ThreadPoolExecutor, wait
+from pathlib import Path
 
 from werkzeug.serving import BaseWSGIServer
 
@@ -19,6 +20,7 @@ from vision.source import Source, SourceError, check_source, parse_source
 from web.access import EVERYWHERE, OWN_NAMES, is_loopback, names_of
 from web.app import close_app, create_app
 from web.memory import share_memory_between_threads
+from web.recordings import default_folder
 from web.server import HOST, PORT, CertificateError, create_server, listen, load_certificate
 
 MODEL_WAIT = 0.5  # seconds; a model that takes longer is being compiled, and frames are shown meanwhile
@@ -79,6 +81,12 @@ def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
         metavar="SHARE",
         help="show labels that are right at least so often, and Unsure for others (default: %(default)s; 0 shows all)",
     )
+    parser.add_argument(
+        "--recordings",
+        type=Path,
+        metavar="FOLDER",
+        help="where recordings are stored (default: the system's folder for a program's data)",
+    )
     parser.add_argument("--no-browser", action="store_true", help="do not open the page in the browser")
     parser.add_argument("--version", action="version", version=VERSION)
     options = parser.parse_args(arguments)
@@ -124,9 +132,11 @@ def serve(options: argparse.Namespace) -> None:
     needs_token = options.allow_host or not is_loopback(options.host)
     token = secrets.token_urlsafe(24) if needs_token else None
     names = [*names_of(options.host), *options.allow_host]
-    app = create_app(video, note, names, token, options.embed, options.behind_proxy)
+    folder = (options.recordings or default_folder()).absolute()
+    app = create_app(video, note, names, token, options.embed, options.behind_proxy, folder)
     try:
         server = create_server(app, listener, options.host, tls)
+        print(f"Recordings, once you make some, are stored in {folder}", flush=True)
         announce(addresses(options.host, names, server.port, tls is not None, token), not options.no_browser)
         threading.Thread(target=watch_model, args=(model, server), daemon=True).start()
         server.serve_forever()

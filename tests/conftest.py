@@ -22,7 +22,9 @@ from web.app import close_app, create_app
 from web.server import create_server, listen
 
 os.environ["XDG_CACHE_HOME"] = tempfile.mkdtemp(prefix="cache-of-tests-")  # compiled networks, apart from the user's
-atexit.register(shutil.rmtree, os.environ["XDG_CACHE_HOME"], ignore_errors=True)
+os.environ["XDG_DATA_HOME"] = tempfile.mkdtemp(prefix="data-of-tests-")  # recordings, apart from the user's
+for folder in ("XDG_CACHE_HOME", "XDG_DATA_HOME"):
+    atexit.register(shutil.rmtree, os.environ[folder], ignore_errors=True)
 
 CLIP_SIZE, CLIP_FRAMES, CLIP_RATE = (320, 240), 30, 25
 WITHOUT_NETWORK = ROOT / "tests" / "without_network"

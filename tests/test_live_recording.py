@@ -1,30 +1,40 @@
 import csv
+import errno
 
 import av
 import pytest
-from PIL import Image
 
 import camera
+from videos import recorder
+from videos.analysis import EDITS, TABLE, VIDEO
+from videos.edits import read_edits
 from videos.table import COLUMNS
 from waiting import wait_until
-from web import live_recording
 from web.errors import RequestError
 from web.live_recording import LiveRecording
+from web.recordings import Recordings
 
 
 @pytest.fixture
-def record(watch, tmp_path):
-    """A function that starts to record a source. Returns the VideoCamera and the LiveRecording, which is closed."""
-    recordings = []
+def recordings(tmp_path):
+    store = Recordings(tmp_path / "recordings")
+    yield store
+    store.close()
 
-    def start(source, with_video=False, folder=tmp_path):
+
+@pytest.fixture
+def record(watch, recordings):
+    """A function that starts to record a source. Returns the VideoCamera and the LiveRecording, which is closed."""
+    started = []
+
+    def start(source, with_video=False):
         video = watch(source)
-        recordings.append(LiveRecording(video, folder))
-        recordings[-1].start(with_video)
-        return video, recordings[-1]
+        started.append(LiveRecording(video, recordings))
+        started[-1].start(with_video)
+        return video, started[-1]
 
     yield start
-    for recording in recordings:
+    for recording in started:
         recording.close()
 
 
@@ -37,74 +47,75 @@ def wait_for_seconds(recording, seconds):
     wait_until(recorded)
 
 
-def finish(recording):
-    """Stop a recording. Returns the rows of its table."""
+def finish(recording, recordings):
+    """Stop a recording. Returns its folder and the rows of its table."""
     recording.stop()
     wait_until(lambda: recording.state()["status"] != "finishing", 60)
     assert recording.state()["status"] == "done", recording.state()
-    with open(recording.output("table.csv"), newline="", encoding="utf-8") as file:
-        return list(csv.DictReader(file))
+    folder = recordings.find(recording.latest())
+    with open(folder / TABLE, newline="", encoding="utf-8") as file:
+        return folder, list(csv.DictReader(file))
 
 
-def draw_nothing(path, *arguments, report):
-    """Takes the place of drawing a timeline, which a process of its own imports Matplotlib for."""
-    path.touch()
-
-
-def test_a_recording_is_a_table_a_timeline_and_a_video(record, clip):
+def test_a_recording_is_a_table_and_a_clean_video_with_the_same_times(record, recordings, clip):
     _, recording = record(str(clip), with_video=True)
     wait_for_seconds(recording, 1.5)  # the clip begins again in between
-    rows = finish(recording)
+    folder, rows = finish(recording, recordings)
     assert recording.state()["files"] == ["table.csv", "timeline.png", "video.mp4"]
     assert list(rows[0]) == COLUMNS
     frames, times = [int(row["frame"]) for row in rows], [float(row["time"]) for row in rows]
     assert frames == sorted(frames)
-    assert times == sorted(times)
-    assert times[-1] >= 1
     assert {row["video"] for row in rows} == {"clip.mp4"}
     for kind in ("", "_smooth"):
         assert sum(float(rows[-1][f"{name}{kind}"]) for name in COLUMNS[8:15]) == pytest.approx(1, abs=0.01)
-    with av.open(str(recording.output("video.mp4"))) as video:
+    with av.open(str(folder / VIDEO)) as video:
         shown = list(video.decode(video=0))
     assert len(shown) >= frames[-1] + 1
     assert (shown[0].width, shown[0].height) == (320, 240)
-    assert float(shown[-1].pts * shown[-1].time_base) == pytest.approx(recording.state()["seconds"], abs=0.1)
-    with Image.open(recording.output("timeline.png")) as timeline:
-        assert timeline.width > 1000
+    moments = [float(frame.pts * frame.time_base) for frame in shown]
+    assert [moments[frame] for frame in frames] == pytest.approx(times, abs=0.001)
+    [listed] = recordings.list()
+    assert (listed["status"], listed["source"], listed["faces"], listed["video"]) == ("done", "clip.mp4", 1, True)
+    assert listed["seconds"] == pytest.approx(times[-1], abs=0.2)
 
 
-def test_the_source_may_change_while_recording(record, clip, picture, monkeypatch):
-    monkeypatch.setattr(live_recording, "draw", draw_nothing)
-    sizes, shots = [], camera.VideoCamera.shots
-
-    def noted(self, *arguments):
-        for shot in shots(self, *arguments):
-            sizes.append(shot.size)
-            yield shot
-
-    monkeypatch.setattr(camera.VideoCamera, "shots", noted)
+def test_a_source_of_another_size_is_shown_whole_and_its_boxes_with_it(record, recordings, clip, picture):
     video, recording = record(str(clip), with_video=True)
     wait_for_seconds(recording, 0.5)
     video.watch(str(picture))
-    wait_until(lambda: sizes.count((512, 512)) > 1)
-    rows = finish(recording)
-    assert {row["video"] for row in rows} == {clip.name, picture.name}
-    assert rows[-1]["video"] == picture.name
-    with av.open(str(recording.output("video.mp4"))) as content:
-        assert {(frame.width, frame.height) for frame in content.decode(video=0)} == {(320, 240)}
+
+    def rows_of_picture():
+        return [row for row in csv.DictReader(open_table(recordings, recording)) if row["video"] == picture.name]
+
+    wait_until(rows_of_picture)
+    folder, rows = finish(recording, recordings)
+    row = rows[-1]
+    assert row["video"] == picture.name
+    with av.open(str(folder / VIDEO)) as content:
+        images = [frame.to_ndarray(format="gray") for frame in content.decode(video=0)]
+    assert {image.shape for image in images} == {(240, 320)}
+    assert images[-1][:, :30].max() < 30  # beside a square picture there is nothing
+    assert 40 <= int(row["x"]) <= 280 - int(row["width"])
 
 
-def test_one_recording_at_a_time_and_nothing_unless_asked(watch, clip, tmp_path):
-    recording = LiveRecording(watch(str(clip)), tmp_path)
-    assert list(tmp_path.iterdir()) == []
+def open_table(recordings, recording):
+    return (recordings.path(recording.latest()) / TABLE).read_text(encoding="utf-8").splitlines()
+
+
+def test_one_recording_at_a_time_none_overwritten_and_nothing_unless_asked(watch, recordings, clip):
+    recording = LiveRecording(watch(str(clip)), recordings)
+    assert not recordings.folder.exists()
     with pytest.raises(RequestError, match="Nothing is being recorded"):
         recording.stop()
-    recording.start()
-    with pytest.raises(RequestError, match="runs already"):
+    for count in (1, 2):
         recording.start()
-    assert recording.is_recording()
-    recording.close()
-    assert list(tmp_path.iterdir()) == []
+        with pytest.raises(RequestError, match="runs already"):
+            recording.start()
+        assert recording.is_recording()
+        wait_until(lambda: recording.state()["seconds"] > 0)
+        finish(recording, recordings)
+        assert len(recordings.list()) == count
+    assert recordings.folder.stat().st_mode & 0o777 == 0o700
 
 
 def test_a_recording_keeps_the_camera_at_work(record, clip, monkeypatch):
@@ -114,7 +125,35 @@ def test_a_recording_keeps_the_camera_at_work(record, clip, monkeypatch):
     assert video.state()["fps"] > 0
 
 
-def test_a_recording_that_cannot_be_written_says_so(record, clip, tmp_path):
-    _, recording = record(str(clip), folder=tmp_path / "gone")
+def test_a_recording_that_cannot_begin_or_go_on_says_so_and_keeps_what_it_has(
+    record, recordings, clip, monkeypatch, tmp_path
+):
+    (tmp_path / "recordings").write_text("in the way")
+    with pytest.raises(RequestError, match="Nothing can be recorded in .*recordings"):
+        record(str(clip))
+    (tmp_path / "recordings").unlink()
+    _, recording = record(str(clip), with_video=True)
+    wait_for_seconds(recording, 1.2)
+
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(recorder, "csv_rows", full)
     wait_until(lambda: recording.state()["status"] == "failed")
-    assert "broke off" in recording.state()["problem"]
+    assert recording.state()["problem"] == "The recording broke off: the disk is full."
+    monkeypatch.undo()
+    wait_until(lambda: recordings.find(recording.latest()), 60)
+    [listed] = recordings.list()
+    assert listed["seconds"] > 1
+    assert listed["problem"] == "The recording broke off: the disk is full."
+
+
+def test_a_marker_is_at_its_moment(record, recordings, clip):
+    _, recording = record(str(clip))
+    wait_for_seconds(recording, 0.3)
+    began = recording.state()["seconds"]
+    recording.mark(camera.time.time(), "laughs")
+    folder, _ = finish(recording, recordings)
+    [marker] = read_edits(folder / EDITS).markers
+    assert marker.name == "laughs"
+    assert began <= marker.time < began + 0.5

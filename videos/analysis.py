@@ -9,6 +9,7 @@ import json
 import math
 import os
 import tempfile
+import uuid
 import zipfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
@@ -65,13 +66,15 @@ def read_info(folder: Path) -> Info:
 
 def write_whole(path: Path, text: str) -> None:
     """Write a file so that it is there as it was, or as it is to be, whatever happens meanwhile. Raises OSError."""
-    with tempfile.NamedTemporaryFile(
-        "w", dir=path.parent, prefix=".", suffix=path.suffix, delete=False, encoding="utf-8"
-    ) as partly:
-        partly.write(text)
-        partly.flush()
-        os.fsync(partly.fileno())
-    os.replace(partly.name, path)
+    partly = path.with_name(f".{uuid.uuid4().hex}{path.suffix}")
+    try:
+        with open(partly, "w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(partly, path)
+    finally:
+        partly.unlink(missing_ok=True)
 
 
 def read_table(path: Path) -> tuple[Found, list[tuple[str, int]]]:

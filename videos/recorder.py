@@ -19,7 +19,7 @@ from vision.faces import Face
 from vision.planes import Planes, fit, size_of
 
 RATE = 30  # frames a second, about
-FLUSH_EVERY = 1.0  # seconds, after which the table's rows are on the disk
+FLUSH_EVERY = 0.5  # seconds, after which the table's rows are on the disk
 KEY_FRAME_AFTER = 0.5  # seconds: a player that looks for a moment decodes from the key frame before it
 
 

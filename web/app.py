@@ -15,9 +15,12 @@ from web.browser_cameras import BrowserCameras
 from web.errors import answer_errors_as_json
 from web.live_recording import LiveRecording
 from web.live_routes import LiveView, live_routes
+from web.markers import Markers
 from web.outputs import Outputs
 from web.pictures import MOST_BYTES, PictureReader
 from web.prometheus import prometheus_routes
+from web.recording_routes import recording_routes
+from web.recordings import Recordings, default_folder
 from web.upload_routes import upload_routes
 from web.video_queue import VideoQueue
 
@@ -28,6 +31,7 @@ class Parts:
 
     videos: VideoQueue
     outputs: Outputs
+    recordings: Recordings
     recording: LiveRecording
     view: LiveView
     folder: Path  # of all that they store
@@ -40,26 +44,31 @@ def create_app(
     token: str | None = None,
     embed: Sequence[str] = (),
     behind_proxy: bool = False,
+    recordings_folder: Path | None = None,
 ) -> Flask:
     """The Flask app that shows a VideoCamera.
 
-    note: a sentence for the page. names, token, embed, behind_proxy: see restrict_access. close_app ends what it runs.
+    note: a sentence for the page. names, token, embed, behind_proxy: see restrict_access. recordings_folder: by default
+    that of web.recordings. close_app ends what it runs.
     """
     app = Flask(__name__, template_folder=str(TEMPLATES), static_folder=str(STATIC))
     app.config["MAX_CONTENT_LENGTH"] = app.config["MAX_FORM_MEMORY_SIZE"] = MOST_BYTES
     restrict_access(app, names, token, embed, behind_proxy)
     answer_errors_as_json(app)
     folder = Path(tempfile.mkdtemp(prefix="expressions-"))
-    for name in ("videos", "recording"):
-        (folder / name).mkdir()
-    videos, recording = VideoQueue(folder / "videos", video.sure), LiveRecording(video, folder / "recording")
+    (folder / "videos").mkdir()
+    videos, outputs = VideoQueue(folder / "videos", video.sure), Outputs()
+    recordings = Recordings(recordings_folder or default_folder())
+    recording = LiveRecording(video, recordings)
+    markers = Markers(recording)
     pictures, cameras = PictureReader(video.model, video.sure), BrowserCameras(video.model, video.sure)
-    view = LiveView(video, recording)
-    outputs = Outputs()
-    app.extensions["expressions"] = Parts(videos, outputs, recording, view, folder)
+    view = LiveView(video, recording, markers)
+    app.extensions["expressions"] = Parts(videos, outputs, recordings, recording, view, folder)
     app.register_blueprint(live_routes(view, note))
+    app.register_blueprint(recording_routes(recordings, recording, markers, outputs))
     app.register_blueprint(upload_routes(pictures, cameras, videos, outputs))
     app.register_blueprint(prometheus_routes(view.status, videos, cameras))
+    recordings.start()
     return app
 
 
@@ -69,5 +78,6 @@ def close_app(app: Flask) -> None:
     parts.outputs.close()
     parts.videos.close()
     parts.recording.close()
+    parts.recordings.close()
     parts.view.close()
     shutil.rmtree(parts.folder, ignore_errors=True)

@@ -1,4 +1,4 @@
-"""The page and its live view: the picture, what it shows, its settings, its source, and recording it."""
+"""The page and its live view: the picture, what it shows, its settings and its source."""
 
 import json
 from functools import partial
@@ -13,10 +13,10 @@ from version import VERSION
 from vision.addresses import is_address
 from vision.expressions import EMOTIONS
 from vision.source import Source, SourceError, find_webcams, source_name, try_source
-from web.downloads import send_output
 from web.errors import RequestError
 from web.faces_json import NO_SUCH_FACE, shot_to_json, wanted_face
 from web.live_recording import LiveRecording
+from web.markers import Markers
 from web.server import MAX_VIEWERS
 from web.viewers import Viewers, plain_part
 
@@ -26,9 +26,9 @@ EVENT_PERIOD = 0.1  # seconds from one event to the next; bars need not move at 
 class LiveView:
     """A VideoCamera and everyone who watches it."""
 
-    def __init__(self, video: VideoCamera, recording: LiveRecording) -> None:
-        """recording: of the same VideoCamera."""
-        self.video, self.recording = video, recording
+    def __init__(self, video: VideoCamera, recording: LiveRecording, markers: Markers) -> None:
+        """recording, markers: of the same VideoCamera."""
+        self.video, self.recording, self.markers = video, recording, markers
         self.first_source = video.source  # which may be a file, and can be chosen again
         self._opened: dict[str, Source] = {}  # addresses that gave a picture, by what the page calls them
         self.pictures = Viewers(video.shots)
@@ -46,6 +46,7 @@ class LiveView:
         return self.video.state() | {
             "viewers": pages + self.recording.is_recording(),
             "recording": self.recording.state(),
+            "markers": self.markers.to_json(),
             "version": VERSION,
         }
 
@@ -75,7 +76,6 @@ def live_routes(view: LiveView, note: str | None) -> Blueprint:
     _add_page(routes, view, note)
     _add_streams(routes, view)
     _add_controls(routes, view)
-    _add_recording(routes, view.recording)
     return routes
 
 
@@ -165,20 +165,3 @@ def _add_controls(routes: Blueprint, view: LiveView) -> None:
             view.remember(wanted)
         view.video.watch(known.get(wanted, wanted))
         return jsonify(view.status())
-
-
-def _add_recording(routes: Blueprint, recording: LiveRecording) -> None:
-    @routes.post("/recording")
-    def start_recording() -> ResponseReturnValue:
-        wanted = request.get_json(silent=True)
-        recording.start(bool(isinstance(wanted, dict) and wanted.get("video")))
-        return jsonify(recording.state()), 201
-
-    @routes.delete("/recording")
-    def stop_recording() -> ResponseReturnValue:
-        recording.stop()
-        return jsonify(recording.state())
-
-    @routes.get("/recording/<name>")
-    def recorded(name: str) -> ResponseReturnValue:
-        return send_output(recording.output(name), f"session.{name.rpartition('.')[2]}")

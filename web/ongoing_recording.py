@@ -28,7 +28,11 @@ class OngoingRecording:
         self._seconds = -SHORTEST_STEP  # of the latest, since the first
         try:
             self.id = recordings.begin(source, self.seconds, owner)
-            self._recorder = Recorder(recordings.path(self.id), with_video)
+            try:
+                self._recorder = Recorder(recordings.path(self.id), with_video)
+            except OSError:
+                recordings.drop(self.id)
+                raise
         except OSError as error:
             raise RequestError(f"Nothing can be recorded in {recordings.folder}: {_reason(error)}.", 503) from error
 

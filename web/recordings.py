@@ -3,12 +3,11 @@
 import hashlib
 import json
 import logging
-import os
 import secrets
 import shutil
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from pathlib import Path
@@ -61,6 +60,7 @@ class Recordings:
             str, tuple[FileLock, Callable[[], float]]
         ] = {}  # by id; the latter gives the seconds so far
         self._tried: set[str] = set()  # ids of those that this process has finished, or tried to
+        self._problems: dict[str, str] = {}  # by id: why one could not be finished, in a sentence
         self._closed = threading.Event()
         self._thread: threading.Thread | None = None
 
@@ -75,10 +75,20 @@ class Recordings:
         (self.folder / id).mkdir(mode=0o700)
         lock = FileLock(self.folder / id / LOCK, thread_local=False)
         lock.acquire(blocking=False)
-        title = f"{source}, {now:%Y-%m-%d %H:%M}"
-        self._write(id, Entry(title, source, time.time(), _hash_of(owner), kept=owner is None))
         self._running[id] = lock, seconds
+        title = f"{source}, {now:%Y-%m-%d %H:%M}"
+        try:
+            self._write(id, Entry(title, source, time.time(), _hash_of(owner), kept=owner is None))
+        except OSError:
+            self.drop(id)
+            raise
         return id
+
+    def drop(self, id: str) -> None:
+        """Delete a recording that could not begin."""
+        lock, _ = self._running.pop(id)
+        lock.release()
+        shutil.rmtree(self.folder / id, ignore_errors=True)
 
     def end(self, id: str, adapted: bool, problem: str | None = None) -> None:
         """A recording goes on no more; it is finished in another thread. problem: why it broke off, in a sentence."""
@@ -87,8 +97,9 @@ class Recordings:
         try:
             with self._lock:
                 self._write(id, replace(self._read(id), adapted=adapted, problem=problem))
-        except OSError:
-            log.warning("The entry of a recording could not be written", exc_info=True)  # most likely a full disk
+        except OSError:  # most likely a full disk, which is what the problem is
+            if problem:
+                self._problems[id] = problem
         lock.release()
         threading.Thread(target=self._finish, args=(id,), daemon=True).start()
 
@@ -156,9 +167,8 @@ class Recordings:
         with self._lock:
             write_whole(path, json.dumps(read_edits(path).with_marker(Marker(seconds, name)).to_json()))
 
-    def _ids(self) -> Iterator[str]:
-        if self.folder.is_dir():
-            yield from (each.name for each in os.scandir(self.folder) if each.is_dir())
+    def _ids(self) -> set[str]:
+        return {each.name for each in self.folder.iterdir()} if self.folder.is_dir() else set()
 
     def _visible(self, id: str, owner: str | None) -> Entry:
         """The entry of a recording that the browser with that secret may see. Raises RequestError."""
@@ -188,7 +198,7 @@ class Recordings:
             "own": entry.owner is not None,
             "kept": entry.kept,
             "until": None if entry.kept else entry.began + KEPT_FOR,
-            "problem": entry.problem,
+            "problem": entry.problem or self._problems.get(id),
         }
 
     def _read(self, id: str) -> Entry:
@@ -219,14 +229,8 @@ class Recordings:
             reason = "it is damaged" if isinstance(error, Crashed) else cause(error)
             if reason is None:
                 log.error("A recording could not be finished.", exc_info=error)
-            self._complain(id, f"The recording could not be finished: {reason or 'see the terminal'}.")
-
-    def _complain(self, id: str, problem: str) -> None:
-        try:
-            with self._lock:
-                self._write(id, replace(self._read(id), problem=problem))
-        except (OSError, RequestError):
-            log.warning(problem)
+            reason = f"The recording could not be finished: {reason or 'the terminal has the details'}."
+            self._problems[id] = f"{reason} It is tried again when the program starts."
 
     def _look_after(self) -> None:
         while True:
