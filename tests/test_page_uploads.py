@@ -197,6 +197,12 @@ def test_a_reload_leaves_the_browsers_uploads_and_sends_nothing_twice(page, open
     open_files(page)
     page.wait_for_selector(".upload .face")
     assert page.evaluate(NAMES) == ["astronaut.png"]
+    page.add_init_script("Date.now = () => new Date().getTime() + 24 * 3600 * 1000")  # a day later
+    page.reload(wait_until="domcontentloaded")
+    with page.expect_response("**/videos"):
+        open_files(page)
+    page.wait_for_function("() => sessionStorage.getItem('uploads') === '[]'")
+    assert page.evaluate(NAMES) == []
 
 
 def saved(page, button):
