@@ -18,7 +18,7 @@ export class Progress {
   }
 
   restart() {
-    Object.assign(this, { share: null, began: null, at: null, done: 0, took: 0, shown: null });
+    Object.assign(this, { share: null, began: null, at: null, done: 0, took: 0, longest: 0, shown: null });
   }
 
   // The words for a share, 0 to 1, that is done now. now: in seconds.
@@ -26,19 +26,21 @@ export class Progress {
     const percent = `${Math.floor(100 * share)}%`;
     if (this.share === null || share < this.share) this.restart();
     if (this.share === null) Object.assign(this, { share, began: now, at: now });
-    this.note(share, now);
-    const speed = this.done / this.took;
+    if (share > this.share) this.note(share, now);
+    const late = Math.max(0, now - this.at - this.longest);
+    const speed = this.done / (this.took + late);
     if (share === 1 || now - this.began < FIRST || !(speed > 0)) return percent;
     this.estimate((1 - share) / speed);
     return `${percent}, ${this.words()}`;
   }
 
-  // Lets what was done long ago count less and less.
+  // Measures from one step to the next, since the share may grow in leaps. What was long ago counts less and less.
   note(share, now) {
     const passed = now - this.at;
     const fading = Math.exp(-passed / Math.max(SHORTEST, (now - this.began) / 2));
     this.done = this.done * fading + share - this.share;
     this.took = this.took * fading + passed;
+    this.longest = Math.max(passed, this.longest * fading);
     Object.assign(this, { share, at: now });
   }
 
