@@ -1,11 +1,13 @@
-// Switches between the three views. Only the open view uses a camera or a connection.
+// Switches between the four views. Only the open view uses a camera or a connection.
 import { byId } from "./ask.js";
+import "./marker.js";
 import * as live from "./watch.js";
 import * as own from "./own.js";
+import * as recordings from "./recordings.js";
 import { showEarlier } from "./uploads.js";
 
 const files = { open: showEarlier, close() {}, hide() {}, show() {} };
-const views = { live, own, files };
+const views = { live, own, files, recordings };
 const tabs = [...document.querySelectorAll("[role=tab]")];
 let chosen = null;
 let isHidden = false;
@@ -34,6 +36,11 @@ for (const [index, tab] of tabs.entries()) {
     choose(next);
   });
 }
+
+byId("open-recording").addEventListener("click", ({ target }) => {
+  choose(byId("tab-recordings"));
+  recordings.openRecording(target.dataset.id);
+});
 
 // A page that nobody sees, since its tab is hidden or the browser keeps it for the Back button, uses nothing either.
 function setHidden(hidden) {

@@ -1,6 +1,7 @@
 // Draws the labels of each face over time: a row per face, a coloured bar per label, pale where it is unsure.
 const ROW = 22; // pixels
 const LEFT = 24; // pixels left of the bars, for the faces' numbers
+const MARKERS = 18; // pixels below the bars, for the markers' names
 const MOST_ROWS = 6;
 const DRAW_EVERY = 500; // milliseconds
 const PALE = 0.3; // opacity
@@ -10,7 +11,7 @@ const legend = [...document.querySelectorAll(".legend li")];
 export class Timeline {
   // words: the element for the same in words. span: how many seconds are shown, up to the latest.
   constructor(canvas, words, span) {
-    Object.assign(this, { canvas, words, span, seen: new Map(), end: 0, drawn: 0, cursor: null });
+    Object.assign(this, { canvas, words, span, seen: new Map(), end: 0, drawn: 0, cursor: null, markers: [] });
     this.colours = new Map(
       legend.map((item) => [item.dataset.emotion, getComputedStyle(item).getPropertyValue("--emotion")]),
     );
@@ -44,7 +45,7 @@ export class Timeline {
     this.drawn = Date.now();
     const rows = [...this.seen].slice(-MOST_ROWS);
     const scale = window.devicePixelRatio || 1;
-    const height = ROW * Math.max(1, rows.length);
+    const height = ROW * Math.max(1, rows.length) + (this.markers.length ? MARKERS : 0);
     this.width = this.canvas.clientWidth;
     this.canvas.style.height = `${height}px`;
     this.canvas.width = this.width * scale;
@@ -70,6 +71,15 @@ export class Timeline {
         context.fillText(label, left + 4, middle);
       }
     });
+    for (const { time, name } of this.markers) {
+      const left = this.place(time);
+      if (left < LEFT) continue;
+      context.fillStyle = ink;
+      context.fillRect(left - 1, 0, 2, height);
+      const room = this.width - left - 4;
+      const wide = context.measureText(name).width;
+      context.fillText(name, wide > room ? left - 4 - wide : left + 4, height - MARKERS / 2);
+    }
     if (this.cursor !== null) {
       context.fillStyle = ink;
       context.fillRect(this.place(this.cursor) - 1, 0, 2, height);
@@ -98,6 +108,7 @@ export class Timeline {
       const shares = told.sort((one, other) => other[1] - one[1]);
       return `Face ${face}: ${shares.map(([label, each]) => `${label} ${each.toFixed(0)} s`).join(", ")}.`;
     });
-    this.words.textContent = sentences.join(" ");
+    const noted = this.markers.map(({ name }) => name).join(", ");
+    this.words.textContent = [...sentences, noted && `Markers: ${noted}.`].filter(Boolean).join(" ");
   }
 }

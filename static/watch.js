@@ -50,6 +50,7 @@ function show(now) {
   showState(now);
   faces.show(now.faces);
   if (now.problem) byId("nobody").hidden = true; // what the picture shows is not from the source
+  timeline.markers = now.markers;
   timeline.add(now.time, now.faces);
 }
 

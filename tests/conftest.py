@@ -19,6 +19,7 @@ from paths import CASCADE, DEMO, MODEL_INT8, MODEL_JSON, MODEL_WEIGHTS, PYPROJEC
 from program import Program
 from vision.opencv import cv2
 from web.app import close_app, create_app
+from web.recordings import Recordings
 from web.server import create_server, listen
 
 os.environ["XDG_CACHE_HOME"] = tempfile.mkdtemp(prefix="cache-of-tests-")  # compiled networks, apart from the user's
@@ -179,6 +180,13 @@ def watch(model):
     start.close = close
     yield start
     close()
+
+
+@pytest.fixture
+def recordings(tmp_path):
+    store = Recordings(tmp_path / "recordings")
+    yield store
+    store.close()
 
 
 @pytest.fixture

@@ -16,13 +16,6 @@ from web_client import ask
 ANNA, BERT = "a" * 43, "b" * 43  # secrets of browsers
 
 
-@pytest.fixture
-def recordings(tmp_path):
-    store = Recordings(tmp_path)
-    yield store
-    store.close()
-
-
 def store(recordings, owner=None, finished=True):
     """A recording of 5 seconds without a face. Returns its id."""
     id = recordings.begin("demo", lambda: 5.0, owner)
@@ -69,13 +62,13 @@ def test_a_killed_recording_is_whole_but_for_its_last_second_after_a_restart(lau
     recordings.close()
 
 
-def test_a_recording_that_another_process_makes_is_left_alone(recordings, tmp_path):
+def test_a_recording_that_another_process_makes_is_left_alone(recordings):
     id = store(recordings, finished=False)
-    with FileLock(tmp_path / id / LOCK):
-        other = Recordings(tmp_path)
+    with FileLock(recordings.path(id) / LOCK):
+        other = Recordings(recordings.folder)
         other._look_at(id)
         assert [each["status"] for each in other.list()] == ["finishing"]
-        assert not (tmp_path / id / INFO).exists()
+        assert not (recordings.path(id) / INFO).exists()
 
 
 def test_recordings_of_a_browsers_camera_are_its_own_and_go_after_a_day(recordings, monkeypatch):
@@ -106,12 +99,12 @@ def test_a_recording_is_renamed_and_deleted(recordings):
         recordings.remove("..", None)
 
 
-def test_what_is_no_recording_is_left_alone(recordings, tmp_path):
-    (tmp_path / "holiday").mkdir()
-    (tmp_path / "notes.txt").write_text("mine")
+def test_what_is_no_recording_is_left_alone(recordings):
     id = store(recordings)
-    (tmp_path / id / ENTRY).write_text("{")
+    (recordings.folder / "holiday").mkdir()
+    (recordings.folder / "notes.txt").write_text("mine")
+    (recordings.path(id) / ENTRY).write_text("{")
     recordings.start()
     assert recordings.list() == []
     assert recordings.find("holiday") is None
-    assert (tmp_path / "holiday").exists()
+    assert (recordings.folder / "holiday").exists()

@@ -11,6 +11,7 @@ from flask import Flask
 from camera import VideoCamera
 from paths import STATIC, TEMPLATES
 from web.access import OWN_NAMES, restrict_access
+from web.browser_camera_routes import browser_camera_routes
 from web.browser_cameras import BrowserCameras
 from web.errors import answer_errors_as_json
 from web.live_recording import LiveRecording
@@ -32,6 +33,7 @@ class Parts:
     videos: VideoQueue
     outputs: Outputs
     recordings: Recordings
+    cameras: BrowserCameras
     recording: LiveRecording
     view: LiveView
     folder: Path  # of all that they store
@@ -61,12 +63,13 @@ def create_app(
     recordings = Recordings(recordings_folder or default_folder())
     recording = LiveRecording(video, recordings)
     markers = Markers(recording)
-    pictures, cameras = PictureReader(video.model, video.sure), BrowserCameras(video.model, video.sure)
+    pictures, cameras = PictureReader(video.model, video.sure), BrowserCameras(video.model, recordings, video.sure)
     view = LiveView(video, recording, markers)
-    app.extensions["expressions"] = Parts(videos, outputs, recordings, recording, view, folder)
-    app.register_blueprint(live_routes(view, note))
+    app.extensions["expressions"] = Parts(videos, outputs, recordings, cameras, recording, view, folder)
+    app.register_blueprint(live_routes(view, note, recordings.folder))
     app.register_blueprint(recording_routes(recordings, recording, markers, outputs))
-    app.register_blueprint(upload_routes(pictures, cameras, videos, outputs))
+    app.register_blueprint(browser_camera_routes(cameras))
+    app.register_blueprint(upload_routes(pictures, videos, outputs))
     app.register_blueprint(prometheus_routes(view.status, videos, cameras))
     recordings.start()
     return app
@@ -78,6 +81,7 @@ def close_app(app: Flask) -> None:
     parts.outputs.close()
     parts.videos.close()
     parts.recording.close()
+    parts.cameras.close()
     parts.recordings.close()
     parts.view.close()
     shutil.rmtree(parts.folder, ignore_errors=True)

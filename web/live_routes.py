@@ -2,6 +2,7 @@
 
 import json
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from flask import Blueprint, Response, jsonify, render_template, request
@@ -70,19 +71,20 @@ class LiveView:
         return f"data: {json.dumps(self.status() | shot_to_json(shot))}\n\n".encode()
 
 
-def live_routes(view: LiveView, note: str | None) -> Blueprint:
-    """note: a sentence for the page."""
+def live_routes(view: LiveView, note: str | None, recordings: Path) -> Blueprint:
+    """note: a sentence for the page. recordings: the folder in which they are stored, which the page tells."""
     routes = Blueprint("live", __name__)
-    _add_page(routes, view, note)
+    _add_page(routes, view, note, recordings)
     _add_streams(routes, view)
     _add_controls(routes, view)
     return routes
 
 
-def _add_page(routes: Blueprint, view: LiveView, note: str | None) -> None:
+def _add_page(routes: Blueprint, view: LiveView, note: str | None, recordings: Path) -> None:
     @routes.get("/")
     def index() -> ResponseReturnValue:
-        return render_template("index.html", note=note, state=view.video.state(), emotions=EMOTIONS)
+        told = {"note": note, "recordings": recordings, "emotions": EMOTIONS}
+        return render_template("index.html", state=view.video.state(), **told)
 
     @routes.get("/openapi.json")
     def openapi() -> ResponseReturnValue:

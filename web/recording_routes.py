@@ -11,7 +11,7 @@ from web.browser_secret import browser_secret
 from web.downloads import send_output
 from web.errors import RequestError
 from web.live_recording import LiveRecording
-from web.markers import Markers
+from web.markers import Markers, wanted_marker
 from web.outputs import Outputs, Wish
 from web.recordings import Recordings
 
@@ -49,16 +49,7 @@ def _add_live(routes: Blueprint, recordings: Recordings, live: LiveRecording, ou
 def _add_markers(routes: Blueprint, markers: Markers) -> None:
     @routes.post("/markers")
     def mark() -> ResponseReturnValue:
-        return jsonify(markers.add(marker_name())), 201
-
-
-def marker_name() -> str:
-    """The name of a marker in the request that is answered, {"name": "laughs"}. Raises RequestError."""
-    body = request.get_json(silent=True)
-    name = body.get("name") if isinstance(body, dict) else None
-    if not isinstance(name, str) or not name.strip():
-        raise RequestError('Send a JSON object with a name, such as {"name": "laughs"}.', 400)
-    return " ".join(name.split())[:200]
+        return jsonify(markers.add(*wanted_marker())), 201
 
 
 def _add_list(routes: Blueprint, recordings: Recordings) -> None:

@@ -1,4 +1,4 @@
-"""Pictures, videos and frames that people send to be analysed."""
+"""Pictures and videos that people send to be analysed."""
 
 import math
 from typing import Any
@@ -9,25 +9,24 @@ from flask.typing import ResponseReturnValue
 from videos.analysis import TABLE
 from videos.table import read_columns
 from web.analysis_routes import add_analysis_routes
-from web.browser_cameras import BrowserCameras
 from web.browser_secret import browser_secret
 from web.errors import RequestError
-from web.faces_json import NO_SUCH_FACE, faces_to_json, wanted_face
+from web.faces_json import faces_to_json, wanted_face
 from web.outputs import Outputs
 from web.pictures import PictureReader
 from web.video_queue import MOST_VIDEO_BYTES, VideoQueue
 
 
-def upload_routes(pictures: PictureReader, cameras: BrowserCameras, videos: VideoQueue, outputs: Outputs) -> Blueprint:
-    """Routes that analyse what is sent: pictures at once, frames of a browser's camera, videos in their turn."""
+def upload_routes(pictures: PictureReader, videos: VideoQueue, outputs: Outputs) -> Blueprint:
+    """Routes that analyse what is sent: pictures at once, videos in their turn."""
     routes = Blueprint("uploads", __name__)
-    _add_pictures(routes, pictures, cameras)
+    _add_pictures(routes, pictures)
     _add_videos(routes, videos)
     add_analysis_routes(routes, "/videos", videos.analysis, outputs)
     return routes
 
 
-def _add_pictures(routes: Blueprint, pictures: PictureReader, cameras: BrowserCameras) -> None:
+def _add_pictures(routes: Blueprint, pictures: PictureReader) -> None:
     @routes.post("/api/predict")
     def predict() -> ResponseReturnValue:
         files = [(file.filename or name, file.read()) for name, file in request.files.items(multi=True)]
@@ -40,17 +39,6 @@ def _add_pictures(routes: Blueprint, pictures: PictureReader, cameras: BrowserCa
         if len(files) == 1 and errors:
             return jsonify(error=images[0]["error"]), errors[0]
         return jsonify(images=images)
-
-    @routes.post("/api/frames/<page>/rest")
-    def rest_before_browser(page: str) -> ResponseReturnValue:
-        if not cameras.rest(page[:64], wanted_face()):
-            raise RequestError(NO_SUCH_FACE, 404)
-        return "", 204
-
-    @routes.post("/api/frames/<page>")
-    def browser_frame(page: str) -> ResponseReturnValue:
-        size, faces = cameras.analyze(page[:64], request.get_data())
-        return jsonify(size=size, faces=faces_to_json(faces))
 
 
 def _read(pictures: PictureReader, name: str, data: bytes) -> dict[str, Any]:
