@@ -24,7 +24,7 @@ function makeUpload(name, file) {
   const upload = { name, file, card, ending: new AbortController(), address: null, again: null };
   card.querySelector("h3").textContent = name;
   const [again, removing] = [card.querySelector(".again"), card.querySelector(".remove")];
-  again.setAttribute("aria-label", `Try ${name} again`);
+  again.setAttribute("aria-label", `Try again with ${name}`);
   removing.setAttribute("aria-label", `Remove ${name}`);
   again.addEventListener("click", () => {
     removing.focus(); // else the focus would go with the button
@@ -114,9 +114,8 @@ async function analysePicture(upload) {
   if (isRemoved(upload)) return;
   const id = crypto.randomUUID?.() ?? String(Math.random());
   identify(upload, id);
-  await keepPicture({ id, file: upload.file, answer });
-  if (isRemoved(upload)) forgetPicture(id);
-  else await showAnswer(upload, answer);
+  keepPicture({ id, file: upload.file, answer }).then(() => isRemoved(upload) && forgetPicture(id));
+  await showAnswer(upload, answer);
 }
 
 function showAnswer(upload, answer) {

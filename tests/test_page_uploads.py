@@ -16,6 +16,10 @@ from web import video_queue
 open_page = test_page.open_page  # the fixture
 
 NAMES = "() => [...document.querySelectorAll('.upload header h3')].map((each) => each.textContent)"
+IS_KEPT = """async () => {
+    const { storedPicture } = await import("/static/picture_store.js");
+    return Boolean(await storedPicture(JSON.parse(sessionStorage.getItem("uploads"))[0]));
+}"""
 ASKS_BEFORE_CLOSING = "() => !window.dispatchEvent(new Event('beforeunload', { cancelable: true }))"
 # What Progress says of shares, at their times.
 TOLD = """async (shares) => {
@@ -129,14 +133,14 @@ def test_what_failed_can_be_tried_again_where_that_can_help(page, picture):
     upload = {"name": "clip.mp4", "mimeType": "video/mp4", "buffer": b"x" * 100}
     page.set_input_files("#choose-files", upload)
     page.get_by_text("There are too many videos").wait_for()
-    page.get_by_role("button", name="Try clip.mp4 again").click()
+    page.get_by_role("button", name="Try again with clip.mp4").click()
     page.get_by_text("This file can't be read as a video.").wait_for()
-    assert page.get_by_role("button", name="Try clip.mp4 again").count() == 0
+    assert page.get_by_role("button", name="Try again with clip.mp4").count() == 0
     page.route("**/api/predict", lambda route: route.abort())
     page.set_input_files("#choose-files", str(picture))
     page.get_by_text("The server is not responding.").wait_for()
     page.unroute("**/api/predict")
-    page.get_by_role("button", name="Try astronaut.png again").focus()
+    page.get_by_role("button", name="Try again with astronaut.png").focus()
     page.keyboard.press("Enter")
     page.get_by_text("1 face").wait_for()
 
@@ -175,7 +179,7 @@ def test_a_reload_leaves_the_browsers_uploads_and_sends_nothing_twice(page, open
     page.get_by_text("Analysing, 40%").wait_for()
     later = {"name": "later.png", "mimeType": "image/png", "buffer": picture.read_bytes()}
     page.set_input_files("#choose-files", later)
-    wait_until(lambda: page.get_by_text("1 face").count() == 2)
+    wait_until(lambda: page.get_by_text("1 face").count() == 2 and page.evaluate(IS_KEPT))
     assert len(sent) == 3
     page.reload(wait_until="domcontentloaded")
     open_files(page)
@@ -187,7 +191,7 @@ def test_a_reload_leaves_the_browsers_uploads_and_sends_nothing_twice(page, open
     assert other.evaluate("async () => (await fetch('videos')).json()") == {"videos": []}
     fails.set()
     page.get_by_text("The disk is full.").wait_for()
-    page.get_by_role("button", name="Try clip.mp4 again").click()
+    page.get_by_role("button", name="Try again with clip.mp4").click()
     page.get_by_text("Analysing, 40%").wait_for()
     assert len(tries) == 2
     page.get_by_role("button", name="Remove later.png").click()
