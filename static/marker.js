@@ -1,44 +1,53 @@
-// Notes a moment of the live view. The moment is when the button or M is pressed, not when its name is written.
-import { ask, byId, complain, say } from "./ask.js";
+// Notes a moment of a camera's view. The moment is when the button or M is pressed, not when its name is written.
+import { byId, complain, say } from "./ask.js";
 
-const form = byId("marker");
-const input = byId("marker-name");
-const problem = byId("marker-problem");
-let pressed = 0; // performance.now()
+const forms = []; // { view, begin }
 
-function begin() {
-  pressed = performance.now();
-  form.hidden = false;
-  input.value = "";
-  input.focus();
-}
+// prefix: of the elements' ids. view: the element of the view that they belong to. send: is given name and age in seconds.
+export function offerMarkers(prefix, view, send) {
+  const element = (name) => byId(`${prefix}${name}`);
+  const form = element("marker");
+  const input = element("marker-name");
+  const problem = element("marker-problem");
+  let pressed = 0; // performance.now()
 
-function end() {
-  form.hidden = true;
-  byId("mark").focus();
-}
-
-byId("mark").addEventListener("click", begin);
-byId("marker-cancel").addEventListener("click", end);
-form.addEventListener("keydown", ({ key }) => {
-  if (key === "Escape") end();
-});
-form.addEventListener("submit", async (event) => {
-  event.preventDefault();
-  say(problem, "");
-  const name = input.value;
-  const ago = (performance.now() - pressed) / 1000;
-  end();
-  try {
-    await ask("markers", "POST", { name, ago });
-  } catch (error) {
-    complain(problem, error);
+  function begin() {
+    pressed = performance.now();
+    form.hidden = false;
+    input.value = "";
+    input.focus();
   }
-});
+
+  function end() {
+    form.hidden = true;
+    element("mark").focus();
+  }
+
+  element("mark").addEventListener("click", begin);
+  element("marker-cancel").addEventListener("click", end);
+  form.addEventListener("keydown", ({ key }) => {
+    if (key === "Escape") end();
+  });
+  form.addEventListener("submit", async (event) => {
+    event.preventDefault();
+    say(problem, "");
+    const name = input.value;
+    const ago = (performance.now() - pressed) / 1000;
+    end();
+    try {
+      await send(name, ago);
+    } catch (error) {
+      complain(problem, error);
+    }
+  });
+  forms.push({ view, begin });
+}
+
 document.addEventListener("keydown", (event) => {
-  const isTyping = event.target.closest("input, select, textarea, dialog");
+  const isTyping = event.target.closest("input:not([type=checkbox]), select, textarea, dialog");
   if (event.key.toLowerCase() !== "m" || event.ctrlKey || event.metaKey || event.altKey || isTyping) return;
-  if (byId("live").hidden) return;
+  const open = forms.find(({ view }) => !view.hidden);
+  if (!open) return;
   event.preventDefault();
-  begin();
+  open.begin();
 });

@@ -2,7 +2,11 @@
 import { ask, byId } from "./ask.js";
 import { drawBoxes } from "./boxes.js";
 import { Faces } from "./faces.js";
+import { offerMarkers } from "./marker.js";
+import * as record from "./own_record.js";
+import { Timeline } from "./timeline.js";
 
+const SPAN = 120; // seconds, of the timeline
 const WIDTH = 640; // pixels, of the frames that are sent
 const QUALITY = 0.8;
 const AGAIN_AFTER = 1000; // milliseconds after an error
@@ -25,8 +29,16 @@ const video = byId("own-video");
 const overlay = byId("own-boxes");
 const sent = document.createElement("canvas");
 const page = crypto.randomUUID?.() ?? String(Math.random());
-const rest = (face) => ask(`api/frames/${page}/rest`, "POST", { face });
+const path = `api/frames/${page}`;
+const rest = (face) => ask(`${path}/rest`, "POST", { face });
 const faces = new Faces(byId("own-faces"), byId("own-nobody"), rest);
+const timeline = new Timeline(byId("own-timeline"), byId("own-timeline-words"), SPAN);
+record.use(path);
+record.offerSnapshot(overlay);
+offerMarkers("own-", byId("own"), async (name, ago) => {
+  timeline.markers.push({ time: Date.now() / 1000 - ago, name });
+  await ask(`${path}/markers`, "POST", { name, ago });
+});
 // From Start to Stop; what belongs to an earlier one comes too late and is ignored.
 // { camera: the MediaStream, or null until the browser allows it; permission: as it was then; isMuted }
 let session = null;
@@ -78,6 +90,7 @@ function turnOff(camera) {
 
 function stop(reason = OFF) {
   turnOff(session.camera);
+  record.stop();
   session = video.srcObject = null;
   clear();
   showButton(false);
@@ -104,6 +117,7 @@ function showButton(isOn) {
 }
 
 function clear() {
+  byId("own-snapshot").disabled = true;
   overlay.width = overlay.width; // clears it
   faces.clear();
 }
@@ -123,7 +137,7 @@ async function sendFrames(mine) {
     latest.push(performance.now());
     if (latest.length > RATE_OVER) latest.shift();
     const rate = (1000 * (latest.length - 1)) / (latest.at(-1) - latest[0]);
-    tell(rate ? `Analysing ${rate.toFixed(0)} frames per second. Nothing is saved.` : "");
+    tell(rate ? `Analysing ${rate.toFixed(0)} frames per second. Nothing is saved unless you record it.` : "");
   }
 }
 
@@ -134,7 +148,7 @@ async function sendFrame(mine) {
   if (mine.isMuted) return MUTED;
   if (!isNew) return NO_FRAMES;
   try {
-    const answer = await ask(`api/frames/${page}`, "POST", await grab());
+    const answer = await ask(path, "POST", await grab());
     if (mine.isMuted) return MUTED;
     if (session === mine) showFaces(answer);
     return null;
@@ -167,7 +181,7 @@ function grab() {
 }
 
 // Shows the analysed frame itself, not the live video, so that the boxes fit it.
-function showFaces({ size, faces: found }) {
+function showFaces({ size, faces: found, recording }) {
   const mirrored = byId("own-mirror").checked;
   [overlay.width, overlay.height] = size;
   const context = overlay.getContext("2d");
@@ -177,10 +191,16 @@ function showFaces({ size, faces: found }) {
   context.restore();
   drawBoxes(context, found, mirrored);
   faces.show(found);
+  timeline.add(Date.now() / 1000, found);
+  record.showRecording(recording);
+  byId("own-snapshot").disabled = false;
 }
 
 export function open() {
   if (!window.isSecureContext) tell(INSECURE);
+  if (session) return;
+  clear();
+  record.showRecording(null);
 }
 
 export function close() {

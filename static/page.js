@@ -1,6 +1,5 @@
 // Switches between the four views. Only the open view uses a camera or a connection.
 import { byId } from "./ask.js";
-import "./marker.js";
 import * as live from "./watch.js";
 import * as own from "./own.js";
 import * as recordings from "./recordings.js";
@@ -37,10 +36,12 @@ for (const [index, tab] of tabs.entries()) {
   });
 }
 
-byId("open-recording").addEventListener("click", ({ target }) => {
-  choose(byId("tab-recordings"));
-  recordings.openRecording(target.dataset.id);
-});
+for (const button of document.querySelectorAll(".open-recording")) {
+  button.addEventListener("click", () => {
+    choose(byId("tab-recordings"));
+    recordings.openRecording(button.dataset.id);
+  });
+}
 
 // A page that nobody sees, since its tab is hidden or the browser keeps it for the Back button, uses nothing either.
 function setHidden(hidden) {

@@ -22,9 +22,10 @@ export class Timeline {
     this.draw();
   }
 
-  // Add the faces of one live frame; time: its time in seconds. Bars older than the span are dropped.
+  // Add the faces of one live frame; time: its time in seconds. What is older than the span is dropped.
   add(time, faces) {
     this.end = time;
+    this.markers = this.markers.filter((marker) => marker.time > time - this.span);
     for (const { face, label, sure } of faces) if (label) this.note(time, face, label, sure);
     for (const [face, runs] of this.seen) {
       while (runs.length && runs[0].end < time - this.span) runs.shift();

@@ -4,6 +4,7 @@ import { ask, byId, complain, say, withdrawComplaints } from "./ask.js";
 import { showSources } from "./choose.js";
 import { Faces } from "./faces.js";
 import { join, leave } from "./live_events.js";
+import { offerMarkers } from "./marker.js";
 import * as picture from "./picture.js";
 import { showRecording } from "./record.js";
 import { Timeline } from "./timeline.js";
@@ -12,6 +13,7 @@ const SPAN = 120; // seconds
 const ASK_EVERY = 2000; // milliseconds, while paused
 const faces = new Faces(byId("faces"), byId("nobody"), (face) => ask("rest", "POST", { face }));
 const timeline = new Timeline(byId("timeline"), byId("timeline-words"), SPAN);
+offerMarkers("", byId("live"), (name, ago) => ask("markers", "POST", { name, ago }));
 let isOpen = false;
 let isPaused = false;
 let isGone = false; // whether the events have ended

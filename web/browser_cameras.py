@@ -99,11 +99,12 @@ class BrowserCameras:
         self._end(page, page.ongoing)
 
     def recording(self, name: str) -> dict[str, Any]:
-        """How the recording of a page is, a dict for JSON: status (none, recording, failed), seconds, problem."""
+        """How the recording of a page is, a dict for JSON: id, status (none, recording, failed), seconds, problem."""
         page = self._page(name)
         ongoing, problem = page.ongoing, page.problem
         status = "recording" if ongoing else "failed" if problem else "none"
-        return {"status": status, "seconds": round(ongoing.seconds(), 1) if ongoing else 0.0, "problem": problem}
+        id, seconds = (ongoing.id, round(ongoing.seconds(), 1)) if ongoing else (None, 0.0)
+        return {"id": id, "status": status, "seconds": seconds, "problem": problem}
 
     def mark(self, name: str, text: str, ago: float) -> None:
         """Note something in the recording of a page. ago: how many seconds ago it was. Raises RequestError."""

@@ -1,0 +1,56 @@
+// Records this browser's own camera, for this browser alone, and offers its picture and markers.
+import { ask, byId, complain, say } from "./ask.js";
+import { clock } from "./clock.js";
+
+const QUALITY = 0.95; // of a snapshot
+const button = byId("own-record");
+const problem = byId("own-record-problem");
+let path = null; // of the page on the server
+let isRunning = false;
+let latest = null; // the id of the recording that ran last
+
+export function use(pagePath) {
+  path = pagePath;
+}
+
+// recording: as the server tells it with each frame; null where the camera is off.
+export function showRecording(recording) {
+  const running = recording?.status === "recording";
+  if (running) latest = recording.id;
+  button.disabled = recording === null;
+  byId("own-mark").disabled = recording === null;
+  button.setAttribute("aria-pressed", running);
+  button.textContent = running ? "Stop" : "Record";
+  byId("own-record-video").disabled = running;
+  byId("own-record-state").textContent = running ? `Recording, ${clock(recording.seconds)}` : "";
+  byId("own-open-recording").hidden = running || !latest;
+  byId("own-open-recording").dataset.id = latest ?? "";
+  if (recording?.problem) say(problem, recording.problem);
+  isRunning = running;
+}
+
+button.addEventListener("click", async () => {
+  say(problem, "");
+  try {
+    if (isRunning) showRecording(await ask(`${path}/recording`, "DELETE"));
+    else showRecording(await ask(`${path}/recording`, "POST", { video: byId("own-record-video").checked }));
+  } catch (error) {
+    complain(problem, error);
+  }
+});
+
+// The camera goes off: what was recorded is whole.
+export async function stop() {
+  if (isRunning) await ask(`${path}/recording`, "DELETE").catch(() => null); // the server ends it by itself soon
+  showRecording(null);
+}
+
+export function offerSnapshot(canvas) {
+  byId("own-snapshot").addEventListener("click", () => {
+    canvas.toBlob((blob) => {
+      const link = Object.assign(document.createElement("a"), { href: URL.createObjectURL(blob), download: "snapshot.jpg" });
+      link.click();
+      URL.revokeObjectURL(link.href);
+    }, "image/jpeg", QUALITY);
+  });
+}
