@@ -3,7 +3,8 @@ import { ask, byId, complain, say } from "./ask.js";
 import { clock, dateAndTime } from "./clock.js";
 import { showVideo } from "./player.js";
 
-const ASK_EVERY = 2000; // milliseconds, while the view is open
+const ASK_EVERY = 1000; // milliseconds, while the view is open
+const FINISHED_WITHIN = 60_000; // milliseconds; a long recording takes seconds
 const list = byId("recordings-list");
 const cards = new Map(); // by id
 let timer = null;
@@ -107,13 +108,19 @@ async function remove(card, id) {
   await refresh();
 }
 
-// Opens a recording in the list, once that is there.
+// Opens a recording in the list, once it is finished.
 export async function openRecording(id) {
-  await refresh();
-  const card = cards.get(id);
-  if (!card) return;
-  if (card.querySelector(".result").hidden) card.querySelector(".open").click();
-  card.scrollIntoView({ block: "start" });
+  for (let left = FINISHED_WITHIN / ASK_EVERY; left > 0; left -= 1) {
+    await refresh();
+    const card = cards.get(id);
+    const button = card?.querySelector(".open");
+    if (button && !button.disabled) {
+      if (card.querySelector(".result").hidden) button.click();
+      card.scrollIntoView({ block: "start" });
+      return;
+    }
+    await new Promise((resolve) => setTimeout(resolve, ASK_EVERY));
+  }
 }
 
 export function open() {

@@ -6,6 +6,8 @@ from urllib.parse import urlsplit
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 
+from videos.analysis import EDITS
+from videos.edits import read_edits
 from waiting import wait_until
 from web.app import close_app, create_app
 from web.server import create_server, listen
@@ -288,20 +290,36 @@ def test_uploaded_videos_wait_play_above_their_timeline_and_are_removed(serve, o
     wait_until(lambda: page.evaluate(STATUS, address) == 404)
 
 
-def test_a_recording_is_made_and_can_be_kept(serve, open_page, clip):
-    page = open_page(serve(str(clip)))
+def test_a_recording_is_shown_to_everyone_listed_renamed_and_deleted(serve, open_page, clip, recordings):
+    address = serve(str(clip), recordings_folder=recordings.folder)
+    page, other = open_page(address), open_page(address)
+    other.get_by_role("tab", name="Pictures and videos").click()
     wait_for_face(page)
-    page.get_by_label("Include the video").check()
-    page.get_by_role("button", name="Record").click()
-    page.get_by_text("Recording, 0:02").wait_for()
+    page.get_by_role("button", name="Record", exact=True).click()
+    page.keyboard.press("m")
+    page.keyboard.type("laughs")
+    page.keyboard.press("Enter")
+    other.locator("#recording").get_by_text("Recording 0:").wait_for()
+    wait_until(lambda: other.title().startswith("● 0:"))
+    wait_until(lambda: "Markers: laughs." in page.locator("#timeline-words").text_content())
     page.get_by_role("button", name="Stop").click()
-    page.locator("#record-state").get_by_text("Done.").wait_for(timeout=15_000)
-    names = []
-    for name in ("Table", "Timeline", "Annotated video"):
-        with page.expect_download() as download:
-            page.get_by_role("link", name=name).click()
-        names.append(download.value.suggested_filename)
-    assert names == ["session.csv", "session.png", "session.mp4"]
+    page.get_by_role("button", name="Open the recording").click(timeout=30_000)
+    card = page.locator("#recordings-list article")
+    card.locator(".result video").wait_for()
+    assert str(recordings.folder) in page.locator("#recordings").inner_text()
+    wait_until(lambda: page.title() == "Live facial expressions")
+    card.get_by_role("button", name="Rename").click()
+    page.get_by_label("Name", exact=True).fill("Interview")
+    page.keyboard.press("Enter")
+    card.get_by_role("heading", name="Interview").wait_for()
+    [listed] = recordings.list()
+    assert listed["title"] == "Interview"
+    assert [marker.name for marker in read_edits(recordings.path(listed["id"]) / EDITS).markers] == ["laughs"]
+    for answer, left in (("Cancel", 1), ("Delete", 0)):
+        card.get_by_role("button", name="Delete").click()
+        page.get_by_role("dialog").get_by_role("button", name=answer).click()
+        wait_until(lambda expected=left: len(recordings.list()) == expected)
+    page.get_by_text("There are no recordings yet").wait_for()
 
 
 def test_everything_can_be_done_with_the_keyboard(serve, open_page, clip, picture):

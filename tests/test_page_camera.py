@@ -228,3 +228,25 @@ def test_no_face_is_said_once_the_camera_has_been_looked_at(page):
     page.locator("#own-nobody").wait_for()
     page.get_by_role("button", name="Stop the camera").click()
     assert not page.locator("#own-nobody").is_visible()
+
+
+def test_the_camera_is_recorded_with_its_markers_and_gives_a_snapshot(page):
+    start(page)
+    with page.expect_download() as download:
+        page.locator("#own").get_by_role("button", name="Snapshot").click()
+    assert download.value.suggested_filename == "snapshot.jpg"
+    record = page.locator("#own-record")
+    record.click()
+    page.locator("#own-record-state").get_by_text("Recording").wait_for()
+    page.locator("#own-mark").click()
+    page.locator("#own-marker-name").fill("smiles")
+    page.keyboard.press("Enter")
+    wait_until(lambda: "Markers: smiles." in page.locator("#own-timeline-words").text_content())
+    record.click()
+    page.get_by_role("button", name="Stop the camera").click()
+    page.locator("#own-open-recording").click()
+    card = page.locator("#recordings-list article", has_text="a browser's camera")
+    card.get_by_text("deleted on").wait_for()
+    card.get_by_label("Keep").check()
+    card.get_by_text("deleted on").wait_for(state="hidden")
+    card.locator(".result video").wait_for(timeout=30_000)
