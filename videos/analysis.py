@@ -190,7 +190,8 @@ def make_zip(folder: Path, names: Sequence[str], made: Path, report: Callable[[f
 
 
 def _by_video(found: Found, videos: list[tuple[str, int]]) -> Iterator[tuple[str, Found]]:
-    """The rows of each video, with its name. videos: see read_table."""
+    """The rows of each video, with its name; at least one, be it empty. videos: see read_table."""
+    videos = videos or [("", 0)]
     begins = np.searchsorted(found.frames, [first for _, first in videos]).tolist()
     for (name, _), begin, end in zip(videos, begins, [*begins[1:], len(found)]):
         yield name, found.of(slice(begin, end))

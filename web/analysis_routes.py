@@ -10,6 +10,7 @@ from werkzeug.utils import secure_filename
 
 from videos.analysis import EDITS, FACES, PARQUET, TABLE, read_info, write_whole
 from videos.edits import EditsError, from_json, read_edits
+from vision.endings import VIDEO_SUFFIXES
 from web.downloads import send_output
 from web.errors import RequestError
 from web.outputs import NAMES, Outputs, Wish
@@ -62,8 +63,9 @@ def add_analysis_routes(routes: Blueprint, base: str, find: Callable[[str], Path
         if name not in NAMES:
             abort(404)
         wish = _wish(name, request.args.get("table"), request.args.get("boxes") != "false")
-        stem = secure_filename(Path(read_info(folder).name).stem) or "recording"
-        return send_output(outputs.get(folder, wish), f"{stem}_{name}")
+        title, dot, ending = read_info(folder).name.rpartition(".")
+        title = title if f".{ending.lower()}" in VIDEO_SUFFIXES else f"{title}{dot}{ending}"
+        return send_output(outputs.get(folder, wish), f"{secure_filename(title) or 'recording'}_{name}")
 
 
 def _wish(name: str, table: object, boxes: object) -> Wish:
