@@ -80,8 +80,8 @@ def close_app(app: Flask) -> None:
     parts: Parts = app.extensions["expressions"]
     parts.outputs.close()
     parts.videos.close()
+    parts.recordings.close()
     parts.recording.close()
     parts.cameras.close()
-    parts.recordings.close()
     parts.view.close()
     shutil.rmtree(parts.folder, ignore_errors=True)

@@ -8,11 +8,12 @@ from flask import Response, after_this_request, request
 from web.access import cookie_name
 
 BYTES = 32
+LASTS = 400 * 24 * 3600  # seconds, which is the most that browsers allow; recordings that are kept need it
 MADE_HERE = re.compile(r"[A-Za-z0-9_-]{43}")  # what token_urlsafe makes of that many bytes
 
 
 def browser_secret() -> str:
-    """The secret of the browser whose request is answered. A browser that has none gets one with the answer.
+    """The secret of the browser whose request is answered, which gets one with the answer if it has none.
 
     It is nobody else's: compare it with hmac.compare_digest, and send it to nobody.
     """
@@ -24,7 +25,7 @@ def browser_secret() -> str:
 
     @after_this_request
     def give(response: Response) -> Response:
-        response.set_cookie(name, secret, httponly=True, samesite="Lax", secure=request.is_secure)
+        response.set_cookie(name, secret, LASTS, httponly=True, samesite="Lax", secure=request.is_secure)
         return response
 
     return secret

@@ -24,6 +24,7 @@ class LiveRecording:
         self._ongoing: OngoingRecording | None = None
         self._stopping = False
         self._latest: OngoingRecording | None = None  # of those that are over
+        self._is_done = False  # whether that is finished
         self._problem: str | None = None
 
     def start(self, with_video: bool = False) -> None:
@@ -32,7 +33,7 @@ class LiveRecording:
             if self._ongoing:
                 raise RequestError("A recording runs already; stop it first.", 409)
             self._ongoing = OngoingRecording(self._recordings, source_name(self._video.source), with_video)
-            self._problem, self._stopping = None, False
+            self._problem, self._is_done, self._stopping = None, False, False
             self._thread = threading.Thread(target=self._record, args=(self._ongoing,), daemon=True)
             self._thread.start()
 
@@ -68,9 +69,9 @@ class LiveRecording:
         if recording is None:
             return {"id": None, "status": "none", "seconds": 0.0, "video": False, "files": [], "problem": None}
         status = "recording" if self.is_recording() else "finishing"
-        if recording is self._latest and self._recordings.find(recording.id):
-            status = "done"
-        status = "failed" if self._problem else status
+        if recording is self._latest:
+            self._is_done = self._is_done or self._recordings.find(recording.id) is not None
+            status = "failed" if self._problem else "done" if self._is_done else status
         return {
             "id": recording.id,
             "status": status,

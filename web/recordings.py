@@ -101,7 +101,8 @@ class Recordings:
             if problem:
                 self._problems[id] = problem
         lock.release()
-        threading.Thread(target=self._finish, args=(id,), daemon=True).start()
+        if not self._closed.is_set():
+            threading.Thread(target=self._finish, args=(id,), daemon=True).start()
 
     def start(self) -> None:
         """Finish what was killed, and delete what has had its time, now and from then on."""
@@ -109,7 +110,7 @@ class Recordings:
         self._thread.start()
 
     def close(self) -> None:
-        """Finish and delete nothing more."""
+        """Finish and delete nothing more; the next start does."""
         self._closed.set()
         if self._thread:
             self._thread.join(1)
