@@ -7,7 +7,7 @@ export function drawBoxes(context, faces, mirrored = false) {
   context.font = `${size}px system-ui, sans-serif`;
   context.lineWidth = Math.max(2, width / 320);
   context.textBaseline = "bottom";
-  for (const { face, box, label, sure, emotions, angle } of faces) {
+  for (const { face, name, box, label, sure, emotions, angle } of faces) {
     const [x, y, w, h] = box;
     const left = mirrored ? width - x - w : x;
     context.strokeStyle = context.fillStyle = colourOf(face);
@@ -17,7 +17,7 @@ export function drawBoxes(context, faces, mirrored = false) {
     context.strokeRect(-w / 2, -h / 2, w, h);
     context.restore();
     if (!label) continue;
-    const text = `${face} ${sure ? `${label} ${Math.round(100 * emotions[label.toLowerCase()])}%` : "Unsure"}`;
+    const text = `${name || face} ${sure ? `${label} ${Math.round(100 * emotions[label.toLowerCase()])}%` : "Unsure"}`;
     const top = Math.max(y, size * 1.3);
     context.fillRect(left, top - size * 1.3, context.measureText(text).width + size / 2, size * 1.3);
     context.fillStyle = "white";
