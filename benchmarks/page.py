@@ -5,7 +5,7 @@ It plays recordings that are generated: shapes that move, and probabilities that
 
 import csv
 import itertools
-import re
+import math
 import shutil
 import sys
 import tempfile
@@ -25,7 +25,7 @@ from benchmarks.figures import Figure, measure
 from camera import VideoCamera
 from paths import DEMO
 from videos.analysis import FACES, TABLE, VIDEO, Info, pack_faces, write_info
-from videos.table import Found, no_edits, write_csv
+from videos.table import EXPRESSIONS, Found, no_edits, write_csv
 from vision.confidence import SURE
 from vision.opencv import cv2
 from web.analysis_routes import add_analysis_routes
@@ -41,32 +41,42 @@ PEOPLE = 5
 MINUTES, LONG_MINUTES = 10, 60
 MOMENTS = 100  # at which the read-out is compared with the table
 SCRUB_STEPS = 300  # moves of the pointer
-# Opens a recording in the page's last view, and resolves when its curves, labels and bars are on the screen.
+SLOWER = 4  # times, of a slow machine
+OPEN_WITHIN, OPEN_LONG_WITHIN = 1.0, 3.0  # seconds
+SMOOTHED = [f"{name}_smooth" for name in EXPRESSIONS]
+# Opens a recording in the page's last view, and resolves when picture, curves, labels and bars are there.
 OPEN = """async address => {
     document.getElementById("tab-files").click();
     const place = document.getElementById("uploads");
     const begin = performance.now();
     await (await import("/static/player.js")).showVideo(place, address);
-    await new Promise((resolve) => requestAnimationFrame(() => setTimeout(resolve)));
+    const video = place.querySelector("video");
+    while (!video.hidden && video.readyState < HTMLMediaElement.HAVE_CURRENT_DATA) {
+        await new Promise((resolve) => requestAnimationFrame(() => setTimeout(resolve)));
+    }
     const seconds = (performance.now() - begin) / 1000;
     if (!place.querySelector(".curves canvas")) throw new Error("There are no curves.");
     return seconds;
 }"""
-# Counts the frames that the page draws, and those of which the playhead is somewhere else, until it is told to stop.
+# Counts in how many frames that the page draws the playhead has moved; counted() gives them, a second.
 COUNT = """() => {
     const head = document.querySelector(".playhead");
-    const count = { moved: 0, begin: performance.now(), at: "" };
+    const begin = performance.now();
+    let moved = 0, at = "", next;
     const look = () => {
-        if (head.style.transform !== count.at) count.moved++;
-        count.at = head.style.transform;
-        count.next = requestAnimationFrame(look);
+        if (head.style.transform !== at) moved++;
+        at = head.style.transform;
+        next = requestAnimationFrame(look);
     };
     look();
     window.counted = () => {
-        cancelAnimationFrame(count.next);
-        return count.moved / ((performance.now() - count.begin) / 1000);
+        cancelAnimationFrame(next);
+        return moved / ((performance.now() - begin) / 1000);
     };
 }"""
+READ = """() => [".read-at", ".value"].flatMap(
+    (name) => [...document.querySelectorAll(`.player ${name}`)].map((place) => place.textContent)
+)"""
 
 
 def boxes_at(times: np.ndarray, people: int) -> np.ndarray:
@@ -179,3 +189,87 @@ def served(folder: Path) -> Iterator[str]:
         outputs.close()
         close_app(app)
         video.close()
+
+
+@contextmanager
+def opened(address: str, name: str) -> Iterator[tuple[Page, float]]:
+    """A page that shows a recording, and the seconds that it took to open it."""
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=shutil.which("chromium"))
+        page = browser.new_page(viewport={"width": 1280, "height": 800})
+        page.goto(address, wait_until="domcontentloaded")
+        page.wait_for_function("() => !document.getElementById('tab-live').disabled")
+        yield page, page.evaluate(OPEN, f"generated/{name}")
+        browser.close()
+
+
+def _axis(page: Page) -> tuple[float, float, float]:
+    """The left end, the width and a height within the time axis, in pixels of the page."""
+    page.locator(".axis").scroll_into_view_if_needed()
+    box = page.locator(".over").bounding_box()
+    assert box
+    return box["x"], box["width"], box["y"] + 60
+
+
+def scrubbing(page: Page, slower: int) -> float:
+    """Frames a second in which the playhead moves while somebody drags it. slower: how many times the processor is."""
+    left, width, height = _axis(page)
+    page.context.new_cdp_session(page).send("Emulation.setCPUThrottlingRate", {"rate": slower})
+    page.mouse.move(left + 1, height)
+    page.mouse.down()
+    page.evaluate(COUNT)
+    for step in range(SCRUB_STEPS):
+        page.mouse.move(left + 1 + (width - 2) * step / SCRUB_STEPS, height)
+    rate = page.evaluate("() => window.counted()")
+    page.mouse.up()
+    page.context.new_cdp_session(page).send("Emulation.setCPUThrottlingRate", {"rate": 1})
+    return float(rate)
+
+
+def agreement(page: Page, table: Path) -> int:
+    """At how many of MOMENTS the read-out of face 1 under the pointer says what the table does."""
+    with open(table, newline="", encoding="utf-8") as file:
+        rows = {float(row["time"]): row for row in csv.DictReader(file) if row["face"] == "1"}
+    times = np.array(sorted(rows))
+    page.locator(".whose").select_option("1")
+    left, width, height = _axis(page)
+    agreed = 0
+    for place in np.random.default_rng(0).uniform(1, width - 1, MOMENTS):
+        page.mouse.move(left + place, height)
+        moment, *values = page.evaluate(READ)
+        minutes, seconds = moment.split(":")
+        nearest = times[np.abs(times - 60 * int(minutes) - float(seconds)).argmin()]
+        shares = [float(rows[nearest][name] or "nan") for name in SMOOTHED]
+        said = [float(value.rstrip(" %")) / 100 if value != "–" else math.nan for value in values]
+        agreed += np.allclose(said, shares, atol=1e-6, equal_nan=True)
+    return agreed
+
+
+def player(folder: Path, minutes: int, at_most: float) -> list[Figure]:
+    """Opening and scrubbing a recording. at_most: seconds for opening it."""
+    name = f"{minutes} minutes, {PEOPLE} people"
+    write_recording(folder / str(minutes), 60 * minutes, PEOPLE)
+    with served(folder) as address, opened(address, str(minutes)) as (page, seconds):
+        return [
+            Figure(f"{name}: open", seconds, at_most, " s", at_most=True),
+            Figure(f"{name}: scrubbing", scrubbing(page, 1), 30, " frames a second"),
+            Figure(f"{name}: the same, {SLOWER} times slower", scrubbing(page, SLOWER), 30, " frames a second"),
+            Figure(f"{name}: moments as in the table", agreement(page, folder / str(minutes) / TABLE), MOMENTS),
+        ]
+
+
+def main() -> int:
+    """Measure. Returns the exit status: 1 where a figure misses its bar."""
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary)
+        return measure(
+            {
+                "A recording in the player": lambda: player(folder, MINUTES, OPEN_WITHIN),
+                "A long one": lambda: player(folder, LONG_MINUTES, OPEN_LONG_WITHIN),
+            },
+            "results_page",
+        )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

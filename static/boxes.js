@@ -19,8 +19,10 @@ export function drawBoxes(context, faces, mirrored = false) {
     if (!label) continue;
     const text = `${name || face} ${sure ? `${label} ${Math.round(100 * emotions[label.toLowerCase()])}%` : "Unsure"}`;
     const top = Math.max(y, size * 1.3);
-    context.fillRect(left, top - size * 1.3, context.measureText(text).width + size / 2, size * 1.3);
+    const long = context.measureText(text).width + size / 2;
+    const begin = Math.max(0, Math.min(left, width - long));
+    context.fillRect(begin, top - size * 1.3, long, size * 1.3);
     context.fillStyle = "white";
-    context.fillText(text, left + size / 4, top - size * 0.1);
+    context.fillText(text, begin + size / 4, top - size * 0.1);
   }
 }

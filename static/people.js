@@ -89,7 +89,7 @@ export class People {
     row.classList.toggle("off", isLeftOut);
     const name = find(".name");
     if (name !== document.activeElement) name.value = this.edits.names[number] ?? "";
-    find(".seen").textContent = `Seen for ${timeText(seconds, 0)}. ${this.tell(kinds)}`;
+    find(".seen").textContent = `Seen for ${timeText(seconds, 0)}: ${this.tell(kinds)}`;
     const curves = find(".curves-of");
     curves.hidden = isLeftOut;
     curves.setAttribute("aria-pressed", number === this.chosen);
@@ -97,7 +97,8 @@ export class People {
     const others = this.recording.kept.filter((other) => other.number !== number);
     const same = find(".same");
     same.hidden = isLeftOut || !others.length;
-    setOptions(same, [["", "Same person as …"], ...others.map((other) => [other.number, this.edits.nameOf(other.number)])]);
+    const named = others.map((other) => [other.number, this.edits.nameOf(other.number)]);
+    setOptions(same, [["", "Same person as …"], ...named]);
     same.value = "";
     const leave = find(".leave-out");
     leave.textContent = isLeftOut ? "Bring back" : "Leave out";
@@ -116,13 +117,14 @@ export class People {
     return button;
   }
 
-  // Such as "Happy 3 s, unsure 1 s.", as today below a timeline.
+  // Such as "Happy 3 s, unsure 1 s."
   tell(kinds) {
     const words = { [UNSURE]: "unsure", [TURNED_AWAY]: "turned away" };
     const longest = Math.max(...kinds);
     const told = [...kinds.entries()].filter(([, seconds]) => seconds && seconds >= Math.min(SHORTEST, longest));
     told.sort((one, other) => other[1] - one[1]);
-    return `${told.map(([kind, seconds]) => `${words[kind] ?? this.expressions[kind]} ${seconds.toFixed(0)} s`).join(", ")}.`;
+    const each = told.map(([kind, seconds]) => `${words[kind] ?? this.expressions[kind]} ${seconds.toFixed(0)} s`);
+    return `${each.join(", ")}.`;
   }
 
   rename(number, text) {

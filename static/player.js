@@ -15,6 +15,7 @@ import { TimeAxis } from "./time_axis.js";
 
 const STEP = 1; // seconds
 const FRAMES = 10; // of a large step
+const BARS_EVERY = 100; // milliseconds; more often, nobody could read them
 const WITHOUT_VIDEO = "This recording has no video.";
 const UNPLAYABLE = "This browser can't play the video. Curves, labels and downloads are all here.";
 const template = document.getElementById("video-result");
@@ -208,14 +209,19 @@ class Player {
     const leftOut = this.edits.isExcluded(time) ? ", left out" : "";
     say(find(".position"), `${timeText(time)} / ${timeText(recording.seconds)}${leftOut}`);
     say(find(".play"), isPlaying ? "Pause" : "Play");
+    this.read(this.pointed ?? time);
+    this.showingBars ??= setTimeout(() => this.showBars(), BARS_EVERY);
+  }
+
+  showBars() {
+    this.showingBars = null;
     this.bars.chosen = this.people.chosen;
-    this.bars.show(facesAt(recording, this.edits, this.expressions, time));
-    if (this.pointed === null) this.read(time);
+    this.bars.show(facesAt(this.recording, this.edits, this.expressions, this.clock.time));
   }
 
   point(time) {
     this.pointed = time;
-    this.read(time ?? this.clock.time);
+    this.move();
   }
 
   // The chosen person's probabilities in the frame at a time, as the table has them.

@@ -5,7 +5,7 @@ import { timeText } from "./player_clock.js";
 const NARROW = 600; // pixels
 const LEFT = 104; // pixels left of the axis, for names
 const LEFT_NARROW = 72;
-const RIGHT = 12;
+const RIGHT = 24; // for half of the last moment's text
 
 export class TimeAxis {
   sides = { left: LEFT, right: RIGHT };
