@@ -11,8 +11,6 @@ export class Curves {
   // colours: of the expressions. sides: pixels left and right of the curves; left changes with the width.
   constructor(place, recording, colours, sides) {
     Object.assign(this, { place, recording, colours, sides, person: null, chart: null });
-    const redraw = () => this.chart?.redraw(false, true);
-    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redraw);
   }
 
   show(person) {

@@ -26,6 +26,7 @@ export class Markers {
   }
 
   open() {
+    if (document.fullscreenElement) document.exitFullscreen(); // it would hide the field
     this.time = this.does.now();
     this.back = document.activeElement;
     this.form.hidden = false;

@@ -37,13 +37,15 @@ async function askForFaces(address) {
 
 class Player {
   constructor(place, address, recording, content, again) {
-    Object.assign(this, { place, address, recording, pointed: null });
+    Object.assign(this, { place, address, recording, pointed: null, closing: new AbortController() });
+    const { signal } = this.closing;
     this.find = (name) => place.querySelector(name);
     const legend = [...place.querySelectorAll(".readout [data-emotion]")];
     this.expressions = legend.map((item) => item.dataset.emotion);
     this.values = legend.map((item) => item.querySelector(".value"));
     const colours = legend.map((item) => getComputedStyle(item).getPropertyValue("--emotion"));
-    this.edits = new Edits(`${address}/edits`, content, this.find(".unsaved"), (changed) => this.change(changed));
+    const changed = (names) => this.change(names);
+    this.edits = new Edits(`${address}/edits`, content, this.find(".unsaved"), signal, changed);
     recording.apply(this.edits);
     this.bars = new Bars(this.find(".faces"), this.find(".nobody"));
     this.setUpClock();
@@ -61,6 +63,7 @@ class Player {
     new Downloads(this.find(".downloads"), address, this.edits);
     this.showPeople();
     new ResizeObserver(() => this.resize()).observe(place);
+    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.resize(), { signal });
   }
 
   setUpClock() {
@@ -78,6 +81,7 @@ class Player {
   goWithoutVideo(sentence) {
     const time = this.clock?.time ?? 0;
     this.clock = new OwnClock(this.recording, () => this.move());
+    this.clock.rate = Number(this.find(".speed").value);
     this.clock.goTo(time);
     this.boxes = null;
     say(this.find(".no-video"), sentence);
@@ -187,7 +191,8 @@ class Player {
   }
 
   resize() {
-    if (!this.place.clientWidth) return this.clock.pause(); // hidden, or removed
+    if (!this.place.isConnected) this.closing.abort();
+    if (!this.place.clientWidth) return this.clock.pause(); // hidden or removed
     this.axis.resize();
     this.curves.draw();
     this.strips.draw();

@@ -4,12 +4,12 @@ import { ask, say } from "./ask.js";
 const SAVE_AFTER = 300; // milliseconds, so that changes in quick succession are sent together
 
 export class Edits {
-  // content: as the server gives it. problem: where it is said that changes are not saved. changed: is called with the
-  // names of what was changed.
-  constructor(address, content, problem, changed) {
+  // content: as the server gives it. problem: where it is said that changes are not saved. closed: an AbortSignal.
+  // changed: is called with the names of what was changed.
+  constructor(address, content, problem, closed, changed) {
     Object.assign(this, { address, problem, changed }, content);
     Object.assign(this, { version: 0, saved: 0, saving: null, timer: null });
-    window.addEventListener("pagehide", () => this.sendAtOnce());
+    window.addEventListener("pagehide", () => this.sendAtOnce(), { signal: closed });
   }
 
   get content() {

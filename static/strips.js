@@ -1,5 +1,5 @@
-// A strip of labels over time for each person: a coloured bar per label, pale where it is unsure, thin where the head is
-// turned away.
+// A strip of labels over time for each person: a coloured bar per label, pale where it is unsure, thin where the head
+// is turned away.
 import { colourOf } from "./faces.js";
 import { NOBODY, TURNED_AWAY, UNSURE } from "./player_data.js";
 
@@ -10,7 +10,6 @@ export class Strips {
   // expressions: their names and colours, in order. sides: pixels left and right of the strips.
   constructor(canvas, recording, expressions, sides) {
     Object.assign(this, { canvas, recording, expressions, sides, people: [], names: [] });
-    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.draw());
   }
 
   show(people, names) {

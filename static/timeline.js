@@ -10,7 +10,7 @@ const legend = [...document.querySelectorAll(".legend li")];
 export class Timeline {
   // words: the element for the same in words. span: how many seconds are shown, up to the latest.
   constructor(canvas, words, span) {
-    Object.assign(this, { canvas, words, span, seen: new Map(), end: 0, drawn: 0, cursor: null });
+    Object.assign(this, { canvas, words, span, seen: new Map(), end: 0, drawn: 0 });
     this.colours = new Map(
       legend.map((item) => [item.dataset.emotion, getComputedStyle(item).getPropertyValue("--emotion")]),
     );
@@ -70,20 +70,11 @@ export class Timeline {
         context.fillText(label, left + 4, middle);
       }
     });
-    if (this.cursor !== null) {
-      context.fillStyle = ink;
-      context.fillRect(this.place(this.cursor) - 1, 0, 2, height);
-    }
     this.tell(rows);
   }
 
   place(time) {
     return LEFT + ((time - this.end + this.span) / this.span) * (this.width - LEFT);
-  }
-
-  // The time in seconds at a distance in pixels from the left edge.
-  timeAt(left) {
-    return this.end - this.span + (this.span * Math.max(0, left - LEFT)) / (this.width - LEFT);
   }
 
   tell(rows) {
