@@ -38,8 +38,8 @@ function drawOutline(context, { x, y, w, h, angle }, line, colour) {
 function drawLabels(context, faces) {
   if (!faces.length) return;
   const { width, height } = context.canvas;
-  const texts = faces.map(({ face, label, sure, emotions }) =>
-    `${face} ${sure ? `${label} ${Math.round(100 * emotions[label.toLowerCase()])}%` : "Unsure"}`);
+  const texts = faces.map(({ face, name, label, sure, emotions }) =>
+    `${name || face} ${sure ? `${label} ${Math.round(100 * emotions[label.toLowerCase()])}%` : "Unsure"}`);
   let size;
   let places;
   for (const share of SIZES) {

@@ -1,6 +1,6 @@
 // Records this browser's own camera, for this browser alone, and offers its picture and markers.
 import { ask, byId, complain, say } from "./ask.js";
-import { clock } from "./clock.js";
+import { timeText } from "./clock.js";
 
 const QUALITY = 0.95; // of a snapshot
 const button = byId("own-record");
@@ -22,7 +22,7 @@ export function showRecording(recording) {
   button.setAttribute("aria-pressed", running);
   button.textContent = running ? "Stop" : "Record";
   byId("own-record-video").disabled = running;
-  byId("own-record-state").textContent = running ? `Recording, ${clock(recording.seconds)}` : "";
+  byId("own-record-state").textContent = running ? `Recording, ${timeText(recording.seconds, 0)}` : "";
   byId("own-open-recording").hidden = running || !latest;
   byId("own-open-recording").dataset.id = latest ?? "";
   if (recording?.problem) say(problem, recording.problem);

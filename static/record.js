@@ -1,7 +1,7 @@
 // Records the live picture; there is one recording for everyone. While it runs, header and tab title say so, also in
 // views that get no events: then the state is asked for.
 import { ask, byId, complain, say } from "./ask.js";
-import { clock } from "./clock.js";
+import { timeText } from "./clock.js";
 
 const ASK_EVERY = 3000; // milliseconds
 const STATES = { finishing: "Finishing …", done: "Done.", none: "", failed: "" };
@@ -17,7 +17,7 @@ export function showRecording(recording) {
   if (state === shown) return;
   shown = state;
   const running = recording.status === "recording";
-  const time = clock(recording.seconds);
+  const time = timeText(recording.seconds, 0);
   byId("record").setAttribute("aria-pressed", running);
   byId("record").textContent = running ? "Stop" : "Record";
   byId("record").disabled = recording.status === "finishing";

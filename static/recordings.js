@@ -1,6 +1,6 @@
 // The list of recordings: opens them in the player, renames, keeps and deletes them.
 import { ask, byId, complain, say } from "./ask.js";
-import { clock, dateAndTime } from "./clock.js";
+import { dateAndTime, timeText } from "./clock.js";
 import { showVideo } from "./player.js";
 
 const ASK_EVERY = 1000; // milliseconds, while the view is open
@@ -56,7 +56,7 @@ const STATUS = { recording: "Recording now", finishing: "Being finished" };
 function fill(card, { title, began, source, seconds, faces, status, own, kept, until, problem }) {
   card.dataset.title = title;
   card.querySelector("h3").textContent = title;
-  const parts = [dateAndTime(began), source, clock(seconds)];
+  const parts = [dateAndTime(began), source, timeText(seconds, 0)];
   if (faces !== null) parts.push(faces === 1 ? "1 face" : `${faces} faces`);
   if (STATUS[status]) parts.push(STATUS[status]);
   if (until) parts.push(`deleted on ${dateAndTime(until)}`);

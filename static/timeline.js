@@ -11,7 +11,7 @@ const legend = [...document.querySelectorAll(".legend li")];
 export class Timeline {
   // words: the element for the same in words. span: how many seconds are shown, up to the latest.
   constructor(canvas, words, span) {
-    Object.assign(this, { canvas, words, span, seen: new Map(), end: 0, drawn: 0, cursor: null, markers: [] });
+    Object.assign(this, { canvas, words, span, seen: new Map(), end: 0, drawn: 0, markers: [] });
     this.colours = new Map(
       legend.map((item) => [item.dataset.emotion, getComputedStyle(item).getPropertyValue("--emotion")]),
     );
@@ -81,20 +81,11 @@ export class Timeline {
       const wide = context.measureText(name).width;
       context.fillText(name, wide > room ? left - 4 - wide : left + 4, height - MARKERS / 2);
     }
-    if (this.cursor !== null) {
-      context.fillStyle = ink;
-      context.fillRect(this.place(this.cursor) - 1, 0, 2, height);
-    }
     this.tell(rows);
   }
 
   place(time) {
     return LEFT + ((time - this.end + this.span) / this.span) * (this.width - LEFT);
-  }
-
-  // The time in seconds at a distance in pixels from the left edge.
-  timeAt(left) {
-    return this.end - this.span + (this.span * Math.max(0, left - LEFT)) / (this.width - LEFT);
   }
 
   tell(rows) {

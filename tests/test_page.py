@@ -251,7 +251,7 @@ def test_an_uploaded_picture_shows_its_faces(serve, open_page, clip, picture):
     assert page.locator(".upload").count() == 0
 
 
-def test_uploaded_videos_wait_play_above_their_timeline_and_are_removed(serve, open_page, film, astronaut, tmp_path):
+def test_uploaded_videos_wait_play_above_their_curves_and_are_removed(serve, open_page, film, astronaut, tmp_path):
     images = [astronaut[:240, 80 - shift : 400 - shift] for shift in range(80)]
     path = film(tmp_path / "a, b.mp4", images)
     broken = tmp_path / "broken.mp4"
@@ -270,13 +270,13 @@ def test_uploaded_videos_wait_play_above_their_timeline_and_are_removed(serve, o
     page.keyboard.press("ArrowRight")
     page.wait_for_function("() => Math.abs(document.querySelector('.upload video').currentTime - 2) < 0.1")
     wait_until(lambda: abs(float(timeline.get_attribute("aria-valuenow")) - 2) < 0.1)
-    box = timeline.bounding_box()
-    timeline.click(position={"x": 24 + (box["width"] - 24) / 2, "y": 5})
+    box = page.locator(".over").bounding_box()
+    page.mouse.click(box["x"] + box["width"] / 2, box["y"] + 5)
     page.wait_for_function("() => Math.abs(document.querySelector('.upload video').currentTime - 1.6) < 0.1")
-    assert "Face 1: Happy 3 s" in page.locator(".upload .words").inner_text()
-    for name, begin in (("Annotated video", b"\0\0\0"), ("Table", b"video,frame"), ("Timeline", b"\x89PNG")):
+    assert "Happy 3 s" in page.locator(".upload .seen").inner_text()
+    for name, begin in (("Annotated video", b"\0\0\0"), ("Table", b"video,frame"), ("Chart", b"\x89PNG")):
         with page.expect_download() as download:
-            page.get_by_role("link", name=name).click()
+            page.get_by_role("button", name=name, exact=True).click()
         with open(download.value.path(), "rb") as file:
             assert file.read(len(begin)) == begin
         assert download.value.suggested_filename.startswith("a_b_")

@@ -109,12 +109,13 @@ def read_table(path: Path) -> tuple[Found, list[tuple[str, int]]]:
 
 
 def pack_faces(folder: Path) -> None:
-    """Write FACES, which the page reads at once however long the video is, of table and video.
+    """Write FACES, which the page reads at once however long the video is, of table, video and Info.
 
     The file begins with the length of what follows, four bytes, the lowest first, and JSON in UTF-8 that says for each
     column its name, its type by JavaScript's name of the array, how many values it has, and at which byte they begin.
-    Numbers have their lowest byte first. `moments` has the time of each frame of the video, the others a value for each
-    row of the table; `shares` seven smoothed probabilities a row, in parts of 10,000; `label` -1 where there is none.
+    Numbers have their lowest byte first. The JSON also has the video's `size`, or null, and its length in `seconds`.
+    `moments` has the time of each frame of the video, the others a value for each row of the table; `shares` seven
+    smoothed probabilities a row, in parts of 10,000; `label` -1 where there is none.
     """
     found, _ = read_table(folder / TABLE)
     video, size, moments = folder / VIDEO, None, np.unique(found.times)
@@ -134,7 +135,7 @@ def pack_faces(folder: Path) -> None:
         "sure": found.sure.astype("u1"),
         "away": found.turned_away.astype("u1"),
     }
-    _write_columns(folder / FACES, columns, {"size": size})
+    _write_columns(folder / FACES, columns, {"size": size, "seconds": read_info(folder).seconds})
 
 
 def _write_columns(path: Path, columns: dict[str, np.ndarray], more: dict[str, Any]) -> None:
