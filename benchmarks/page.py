@@ -159,7 +159,7 @@ def write_recording(folder: Path, seconds: float, people: int, with_video: bool 
         write_video(folder / VIDEO, seconds, people)
     size = (WIDTH, HEIGHT) if with_video else None
     write_info(folder, Info("generated.mp4", round(seconds * RATE), seconds, people, "benchmarks", size))
-    pack_faces(folder)
+    pack_faces(folder, seconds)
     return folder
 
 

@@ -112,7 +112,7 @@ def test_the_chart_and_everything_as_a_zip(folder):
 
 
 def test_the_players_file_says_what_the_table_does(folder):
-    pack_faces(folder)
+    pack_faces(folder, FRAMES / RATE)
     content = (folder / FACES).read_bytes()
     length = int.from_bytes(content[:4], "little")
     header = json.loads(content[4 : 4 + length])
@@ -142,7 +142,7 @@ def test_a_recording_without_a_video_or_a_face_can_be_played(tmp_path):
     with open(tmp_path / TABLE, "w", encoding="utf-8") as file:
         file.write(",".join(COLUMNS) + "\n")
     write_info(tmp_path, Info("Nobody", 0, 0.0, 0, "a test"))
-    pack_faces(tmp_path)
+    pack_faces(tmp_path, 0.0)
     assert json.loads((tmp_path / FACES).read_bytes()[4:].split(b"\0")[0])["size"] is None
     for name in (TABLE, PARQUET, TIMELINE):
         assert make(tmp_path, name).exists()

@@ -66,7 +66,7 @@ def test_an_output_that_cannot_be_made_says_why_and_may_be_tried_again(outputs, 
 
 
 def test_the_routes_of_a_recording(serve, folder, recordings):
-    pack_faces(folder)
+    pack_faces(folder, 0.8)
     id = store(recordings)
     shutil.copytree(folder, recordings.path(id), dirs_exist_ok=True)
     write_info(recordings.path(id), Info("A/b talk", 20, 0.8, 2, "a test", (320, 240)))

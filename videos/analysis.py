@@ -108,8 +108,8 @@ def read_table(path: Path) -> tuple[Found, list[tuple[str, int]]]:
     return found, [(videos[row], int(found.frames[row])) for row in begins.tolist()]
 
 
-def pack_faces(folder: Path) -> None:
-    """Write FACES, which the page reads at once however long the video is, of table, video and Info.
+def pack_faces(folder: Path, seconds: float) -> None:
+    """Write FACES, which the page reads at once however long the video is, of table and video; seconds: its length.
 
     The file begins with the length of what follows, four bytes, the lowest first, and JSON in UTF-8 that says for each
     column its name, its type by JavaScript's name of the array, how many values it has, and at which byte they begin.
@@ -135,7 +135,7 @@ def pack_faces(folder: Path) -> None:
         "sure": found.sure.astype("u1"),
         "away": found.turned_away.astype("u1"),
     }
-    _write_columns(folder / FACES, columns, {"size": size, "seconds": read_info(folder).seconds})
+    _write_columns(folder / FACES, columns, {"size": size, "seconds": seconds})
 
 
 def _write_columns(path: Path, columns: dict[str, np.ndarray], more: dict[str, Any]) -> None:

@@ -107,7 +107,7 @@ def finish_recording(folder: Path, name: str, adapted: bool, report: Callable[[A
     if video.exists():
         recording = scan(video)
         frames, seconds, size = recording.frames, recording.seconds, recording.shape.size
-    pack_faces(folder)
+    pack_faces(folder, seconds)
     made_with = program_and_network() + "; adapted" * adapted
     write_info(folder, Info(name, frames, seconds, len(np.unique(found.numbers)), made_with, size))
 

@@ -115,7 +115,7 @@ def analyze_upload(
         os.replace(job.table, folder / TABLE)
         recording = scan(folder / VIDEO)
         write_info(folder, Info(name, done.frames, recording.seconds, done.faces, job.made_with, recording.shape.size))
-        pack_faces(folder)
+        pack_faces(folder, recording.seconds)
     except Exception as error:
         if reason := explain(error, job):
             raise SourceError(reason) from error
