@@ -6,6 +6,7 @@ from urllib.parse import urlsplit
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 
+from test_recordings import store
 from videos.analysis import EDITS
 from videos.edits import read_edits
 from waiting import wait_until
@@ -316,7 +317,7 @@ def test_a_recording_is_shown_to_everyone_listed_renamed_and_deleted(serve, open
     assert listed["title"] == "Interview"
     assert [marker.name for marker in read_edits(recordings.path(listed["id"]) / EDITS).markers] == ["laughs"]
     for answer, left in (("Cancel", 1), ("Delete", 0)):
-        card.get_by_role("button", name="Delete").click()
+        card.get_by_role("button", name="Delete", exact=True).click()
         page.get_by_role("dialog").get_by_role("button", name=answer).click()
         wait_until(lambda expected=left: len(recordings.list()) == expected)
     page.get_by_text("There are no recordings yet").wait_for()
@@ -342,15 +343,18 @@ def test_everything_can_be_done_with_the_keyboard(serve, open_page, clip, pictur
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_axe_finds_nothing_serious(serve, open_page, clip, picture, scheme):
-    page = open_page(serve(str(clip)), color_scheme=scheme, bypass_csp=True)
+def test_axe_finds_nothing_serious(serve, open_page, clip, picture, scheme, recordings):
+    store(recordings)
+    page = open_page(serve(str(clip), recordings_folder=recordings.folder), color_scheme=scheme, bypass_csp=True)
     wait_for_face(page)
-    for tab in ("Live", "This browser's camera", "Pictures and videos"):
+    for tab in ("Live", "This browser's camera", "Pictures and videos", "Recordings"):
         page.get_by_role("tab", name=tab).click()
         if tab.startswith("Pictures"):
             page.set_input_files("#choose-files", [str(picture), str(clip)])
             page.wait_for_selector(".upload video", timeout=60_000)
-            page.locator(".upload .face").focus()  # which lights it
+            page.locator(".upload .face[tabindex]").focus()  # which lights it
+        if tab == "Recordings":
+            page.get_by_role("button", name="Delete", exact=True).click()
         found = Axe().run(page).response["violations"]
         assert [each["id"] for each in found if each["impact"] in ("serious", "critical")] == []
 
