@@ -10,6 +10,7 @@ import shutil
 import sys
 import tempfile
 import threading
+import time
 from collections.abc import Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
@@ -22,6 +23,7 @@ from flask import Blueprint
 from playwright.sync_api import Page, sync_playwright
 
 from benchmarks.figures import Figure, measure
+from benchmarks.serving import App
 from camera import VideoCamera
 from paths import DEMO
 from videos.analysis import FACES, TABLE, VIDEO, Info, pack_faces, write_info
@@ -41,6 +43,7 @@ PEOPLE = 5
 MINUTES, LONG_MINUTES = 10, 60
 MOMENTS = 100  # at which the read-out is compared with the table
 SCRUB_STEPS = 300  # moves of the pointer
+RECORDED = 10.0  # seconds of a recording before it is killed
 OPEN_WITHIN, OPEN_LONG_WITHIN = 1.0, 3.0  # seconds
 SMOOTHED = [f"{name}_smooth" for name in EXPRESSIONS]
 # Opens a recording in the page's last view, and resolves when picture, curves, labels and bars are there.
@@ -72,6 +75,29 @@ COUNT = """() => {
         cancelAnimationFrame(next);
         return moved / ((performance.now() - begin) / 1000);
     };
+}"""
+# Counts the video's frames that are shown; counted() gives them, a second.
+COUNT_FRAMES = """() => {
+    const video = document.querySelector("video");
+    const begin = performance.now();
+    let shown = 0;
+    const look = () => { shown++; video.requestVideoFrameCallback(look); };
+    video.requestVideoFrameCallback(look);
+    window.framesCounted = () => shown / ((performance.now() - begin) / 1000);
+}"""
+# Opens the first recording of the list, plays it to its end, and resolves to its length in seconds.
+PLAY = """async () => {
+    document.getElementById("tab-recordings").click();
+    const find = async (what, until) => {
+        while (!until(document.querySelector(what))) await new Promise((resolve) => setTimeout(resolve, 50));
+        return document.querySelector(what);
+    };
+    (await find("#recordings-list .open", (button) => button && !button.disabled)).click();
+    const video = await find("#recordings-list video", (video) => video?.readyState > 1);
+    video.playbackRate = 4;
+    video.play();
+    await find("#recordings-list video", (video) => video.ended);
+    return video.error ? 0 : video.duration;
 }"""
 READ = """() => [".read-at", ".value"].flatMap(
     (name) => [...document.querySelectorAll(`.player ${name}`)].map((place) => place.textContent)
@@ -210,17 +236,18 @@ def _axis(page: Page) -> tuple[float, float, float]:
     return box["x"], box["width"], box["y"] + 60
 
 
-def scrubbing(page: Page) -> float:
-    """Frames a second in which the playhead moves while somebody drags it."""
+def scrubbing(page: Page) -> tuple[float, float]:
+    """Frames a second in which the playhead moves while somebody drags it, and frames of the video that are shown."""
     left, width, height = _axis(page)
     page.mouse.move(left + 1, height)
     page.mouse.down()
     page.evaluate(COUNT)
+    page.evaluate(COUNT_FRAMES)
     for step in range(SCRUB_STEPS):
         page.mouse.move(left + 1 + (width - 2) * step / SCRUB_STEPS, height)
-    rate = page.evaluate("() => window.counted()")
+    rates = page.evaluate("() => [window.counted(), window.framesCounted()]")
     page.mouse.up()
-    return float(rate)
+    return rates[0], rates[1]
 
 
 def agreement(page: Page, table: Path) -> int:
@@ -247,11 +274,33 @@ def player(folder: Path, minutes: int, at_most: float) -> list[Figure]:
     name = f"{minutes} minutes, {PEOPLE} people"
     write_recording(folder / str(minutes), 60 * minutes, PEOPLE)
     with served(folder) as address, opened(address, str(minutes)) as (page, seconds):
+        moved, shown = scrubbing(page)
         return [
             Figure(f"{name}: open", seconds, at_most, " s", at_most=True),
-            Figure(f"{name}: scrubbing", scrubbing(page), 30, " frames a second"),
+            Figure(f"{name}: scrubbing, the playhead", moved, 30, " frames a second"),
+            Figure(f"{name}: scrubbing, the video", shown, 30, " frames a second"),
             Figure(f"{name}: moments as in the table", agreement(page, folder / str(minutes) / TABLE), MOMENTS),
         ]
+
+
+def killed(folder: Path) -> list[Figure]:
+    """What is lost of a recording whose program is killed, after the next start; and whether Chromium plays it."""
+    recordings = folder / "recordings"
+    with App("demo", recordings=recordings) as app:
+        app.first_label()
+        app.ask("POST", "/recording", {"video": True})
+        time.sleep(RECORDED)
+        recorded = app.state()["recording"]["seconds"]
+    with App("demo", recordings=recordings) as app, sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=shutil.which("chromium"))
+        page = browser.new_page()
+        page.goto(app.page, wait_until="domcontentloaded")
+        page.wait_for_function("() => !document.getElementById('tab-recordings').disabled")
+        played = float(page.evaluate(PLAY))
+        [listed] = app.ask("GET", "/recordings")["recordings"]
+        browser.close()
+    kept = min(played, listed["seconds"])
+    return [Figure(f"killed after {RECORDED:g} s of recording: lost", recorded - kept, 1, " s", at_most=True)]
 
 
 def main() -> int:
@@ -262,6 +311,7 @@ def main() -> int:
             {
                 "A recording in the player": lambda: player(folder, MINUTES, OPEN_WITHIN),
                 "A long one": lambda: player(folder, LONG_MINUTES, OPEN_LONG_WITHIN),
+                "A killed one": lambda: killed(folder),
             },
             "results_page",
         )

@@ -28,10 +28,13 @@ FRESH = 0.3  # seconds: a frame that left its source more recently is a new one
 class App:
     """The app in a process of its own: `with App(source) as app`. At the end, the process is killed."""
 
-    def __init__(self, source: Path | str, port: int = 0, cache: Path | None = None) -> None:
-        """port: to listen on; 0 for any that is free. cache: a folder to use as the user's cache folder."""
+    def __init__(
+        self, source: Path | str, port: int = 0, cache: Path | None = None, recordings: Path | None = None
+    ) -> None:
+        """port: to listen on; 0 for any that is free. cache, recordings: folders to use in place of the user's."""
         environment = {**os.environ, **({"XDG_CACHE_HOME": str(cache)} if cache else {})}
         command = [sys.executable, str(ROOT / "main.py"), str(source), "--no-browser", "--port", str(port)]
+        command += ["--recordings", str(recordings)] if recordings else []
         self.process = subprocess.Popen(
             command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=environment
         )
@@ -61,8 +64,12 @@ class App:
 
     def state(self) -> dict[str, Any]:
         """What /state answers."""
+        return self.ask("GET", "/state")
+
+    def ask(self, method: str, path: str, body: Any = None) -> Any:
+        """The JSON of an answer. body: for JSON."""
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=5)
-        connection.request("GET", "/state")
+        connection.request(method, path, json.dumps(body), {"Content-Type": "application/json"})
         return json.load(connection.getresponse())
 
     def watch(self) -> Generator[float, None, None]:

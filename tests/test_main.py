@@ -137,7 +137,7 @@ def test_page_and_its_files_come_from_this_host_alone(serve, clip):
     for link in links_of(ask(address).body.decode()):
         answer = ask(address, link)
         assert answer.status == 200
-        assert not re.search(rb"https?://(?!www\.w3\.org/)", answer.body)
+        assert not re.search(rb"https?://(?!www\.w3\.org/|github\.com/leeoniya/uPlot)", answer.body)
 
 
 def test_every_answer_is_locked_to_this_host(serve, clip):

@@ -126,7 +126,7 @@ def test_a_permission_that_is_withdrawn_is_told_as_such(serve, chromium, picture
         page.goto(serve(str(picture)))
         page.get_by_role("tab", name="This browser's camera").click()
         page.get_by_role("button", name="Start the camera").click()
-        page.get_by_text("frames per second. Nothing is saved.").wait_for()
+        page.get_by_text("frames per second. Nothing is saved unless").wait_for()
         context.clear_permissions()
         page.get_by_text("The browser no longer allows the camera.").wait_for()
         assert nothing_is_shown(page)

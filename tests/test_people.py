@@ -133,7 +133,7 @@ def test_outputs_say_that_faces_were_adapted_and_by_which_resting_face(swinging,
     assert mark_of(tmp_path / "clip.csv").endswith("; every 1; adapted; resting face first; sure 0")
     assert "analysed again" in capsys.readouterr().out
     with_rest = (tmp_path / "clip.csv").read_text()
-    assert "false" not in with_rest
+    assert "frontal,false" not in with_rest  # no face is unsure
     assert with_rest != plain
     with pytest.raises(SystemExit, match="2"):
         analyze.main([*options, "--rest-face", "nobody.jpg"])

@@ -5,7 +5,7 @@ import threading
 
 import pytest
 
-from camera import Shot
+from camera import BLANK, Shot
 from waiting import wait_until
 from web.app import close_app, create_app
 from web.viewers import Viewers
@@ -28,7 +28,7 @@ class Video:
             self.watched.clear()
 
     def show(self, number, size=1000):
-        self.queue.put(Shot(number, float(number), bytes([number]) * size, None, (640, 360)))
+        self.queue.put(Shot(number, float(number), bytes([number]) * size, None, (640, 360), BLANK))
 
 
 @pytest.fixture

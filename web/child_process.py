@@ -4,6 +4,7 @@ import multiprocessing
 import os
 import signal
 from collections.abc import Callable
+from contextlib import suppress
 from multiprocessing.connection import Connection
 from typing import Any
 
@@ -65,4 +66,5 @@ def _work(connection: Connection, function: Callable[..., Any], arguments: tuple
         message = "result", function(*arguments, report=lambda value: connection.send(("report", value)))
     except Exception as error:  # whatever it is, run_in_child raises it again
         message = "error", error
-    connection.send(message)
+    with suppress(BrokenPipeError):  # the process that started this one is gone
+        connection.send(message)

@@ -61,6 +61,7 @@ class Recordings:
         ] = {}  # by id; the latter gives the seconds so far
         self._tried: set[str] = set()  # ids of those that this process has finished, or tried to
         self._problems: dict[str, str] = {}  # by id: why one could not be finished, in a sentence
+        self._finisher = threading.Lock()  # one recording is finished after another
         self._closed = threading.Event()
         self._thread: threading.Thread | None = None
 
@@ -217,13 +218,14 @@ class Recordings:
         folder = self.folder / id
         try:
             entry = self._read(id)
-            run_in_child(
-                finish_recording,
-                folder,
-                entry.title,
-                entry.adapted,
-                wanted=lambda: not self._closed.is_set() and folder.exists(),
-            )
+            with self._finisher:
+                run_in_child(
+                    finish_recording,
+                    folder,
+                    entry.title,
+                    entry.adapted,
+                    wanted=lambda: not self._closed.is_set() and folder.exists(),
+                )
         except (Stopped, RequestError):
             pass
         except Exception as error:
