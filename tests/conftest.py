@@ -27,9 +27,15 @@ os.environ["XDG_DATA_HOME"] = tempfile.mkdtemp(prefix="data-of-tests-")  # recor
 for folder in ("XDG_CACHE_HOME", "XDG_DATA_HOME"):
     atexit.register(shutil.rmtree, os.environ[folder], ignore_errors=True)
 
+LONGEST = ("test_recipe.py", "test_notebook.py")
 CLIP_SIZE, CLIP_FRAMES, CLIP_RATE = (320, 240), 30, 25
 WITHOUT_NETWORK = ROOT / "tests" / "without_network"
 PACKAGES = ("inference", "static", "templates", "training", "videos", "vision", "web")
+
+
+def pytest_collection_modifyitems(items):
+    """Begin with the tests that take longest, so that they are not what one process has left at the end."""
+    items.sort(key=lambda item: item.path.name not in LONGEST)
 
 
 @pytest.fixture(scope="session")
