@@ -42,10 +42,13 @@ def test_an_output_is_made_once_and_again_after_a_change(outputs, folder, monkey
     second = outputs.get(folder, Wish(TABLE))
     assert second != first
     assert not first.exists()
+    write_info(folder, Info("Another name", 20, 0.8, 2, "a test", (320, 240)))
+    third = outputs.get(folder, Wish(TABLE))
+    assert third != second
     assert outputs.get(folder, Wish(VIDEO)) == folder / VIDEO
     assert outputs.get(folder, Wish("all.zip")) != outputs.get(folder, Wish("all.zip", boxes=False))
-    assert made == [TABLE, TABLE, (TABLE, TIMELINE, ANNOTATED), (TABLE, TIMELINE, VIDEO)]
-    assert [path.name for path in (folder / MADE).iterdir()] == [second.parent.name]
+    assert made == [TABLE, TABLE, TABLE, (TABLE, TIMELINE, ANNOTATED), (TABLE, TIMELINE, VIDEO)]
+    assert [path.name for path in (folder / MADE).iterdir()] == [third.parent.name]
 
 
 def test_an_output_that_cannot_be_made_says_why_and_may_be_tried_again(outputs, folder, monkeypatch):

@@ -10,6 +10,7 @@ from werkzeug.utils import secure_filename
 
 from videos.analysis import EDITS, FACES, PARQUET, TABLE, read_info, write_whole
 from videos.edits import EditsError, from_json, read_edits
+from videos.reasons import cause
 from vision.endings import VIDEO_SUFFIXES
 from web.downloads import send_output
 from web.errors import RequestError
@@ -47,7 +48,10 @@ def add_analysis_routes(routes: Blueprint, base: str, find: Callable[[str], Path
             edits = from_json(request.get_json(silent=True))
         except EditsError as error:
             raise RequestError(str(error), 400) from error
-        write_whole(folder / EDITS, json.dumps(edits.to_json()))
+        try:
+            write_whole(folder / EDITS, json.dumps(edits.to_json()))
+        except OSError as error:
+            raise RequestError(f"This could not be stored: {cause(error) or error}.", 503) from error
         return jsonify(edits.to_json())
 
     @routes.post(f"{base}/<id>/outputs", endpoint=f"make of {base[1:]}")

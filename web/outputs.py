@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from videos.analysis import ANNOTATED, EDITS, PARQUET, TABLE, TIMELINE, VIDEO, make_output, make_zip
+from videos.analysis import ANNOTATED, EDITS, INFO, PARQUET, TABLE, TIMELINE, VIDEO, make_output, make_zip
 from videos.reasons import cause
 from web.child_process import Crashed, Stopped, run_in_child
 from web.errors import RequestError
@@ -122,11 +122,11 @@ class Outputs:
 
 
 def _place(folder: Path, wish: Wish) -> Path:
-    """Where the output lies or will lie, which depends on the changes to the analysis."""
+    """Where the output lies or will lie, which depends on the analysis and on the changes to it."""
     if wish.name == VIDEO:
         return folder / VIDEO
-    edits = folder / EDITS
-    version = hashlib.sha256(edits.read_bytes() if edits.exists() else b"").hexdigest()[:16]
+    contents = [path.read_bytes() for path in (folder / INFO, folder / EDITS) if path.exists()]
+    version = hashlib.sha256(b"\n".join(contents)).hexdigest()[:16]
     name = (
         f"{Path(wish.table).suffix[1:]}-{'boxes' if wish.boxes else 'clean'}-{ALL}" if wish.name == ALL else wish.name
     )
