@@ -85,7 +85,8 @@ def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
         "--recordings",
         type=Path,
         metavar="FOLDER",
-        help="where recordings are stored (default: the system's folder for a program's data)",
+        default=default_folder(),
+        help="where recordings are stored (default: %(default)s)",
     )
     parser.add_argument("--no-browser", action="store_true", help="do not open the page in the browser")
     parser.add_argument("--version", action="version", version=VERSION)
@@ -132,7 +133,7 @@ def serve(options: argparse.Namespace) -> None:
     needs_token = options.allow_host or not is_loopback(options.host)
     token = secrets.token_urlsafe(24) if needs_token else None
     names = [*names_of(options.host), *options.allow_host]
-    folder = (options.recordings or default_folder()).absolute()
+    folder = options.recordings.absolute()
     app = create_app(video, note, names, token, options.embed, options.behind_proxy, folder)
     try:
         server = create_server(app, listener, options.host, tls)

@@ -5,6 +5,7 @@ It plays recordings that are generated: shapes that move, and probabilities that
 
 import csv
 import itertools
+import json
 import math
 import shutil
 import sys
@@ -14,25 +15,24 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
+from dataclasses import asdict
 from fractions import Fraction
 from pathlib import Path
 
 import av
 import numpy as np
-from flask import Blueprint
 from playwright.sync_api import Page, sync_playwright
 
 from benchmarks.figures import Figure, measure
 from benchmarks.serving import App
 from camera import VideoCamera
 from paths import DEMO
-from videos.analysis import FACES, TABLE, VIDEO, Info, pack_faces, write_info
+from videos.analysis import TABLE, VIDEO, Info, pack_faces, write_info, write_whole
 from videos.table import EXPRESSIONS, Found, no_edits, write_csv
 from vision.confidence import SURE
 from vision.opencv import cv2
-from web.analysis_routes import add_analysis_routes
 from web.app import close_app, create_app
-from web.outputs import Outputs
+from web.recordings import ENTRY, Entry
 from web.server import create_server, listen
 
 RATE = 30  # frames a second
@@ -46,19 +46,19 @@ SCRUB_STEPS = 300  # moves of the pointer
 RECORDED = 10.0  # seconds of a recording before it is killed
 OPEN_WITHIN, OPEN_LONG_WITHIN = 1.0, 3.0  # seconds
 SMOOTHED = [f"{name}_smooth" for name in EXPRESSIONS]
-# Opens a recording in the page's last view, and resolves when picture, curves, labels and bars are there.
-OPEN = """async address => {
-    document.getElementById("tab-files").click();
-    const place = document.getElementById("uploads");
+# Opens the recording of a title from the list, and resolves to the seconds until picture, curves and labels are there.
+OPEN = """async title => {
+    const next = () => new Promise((resolve) => requestAnimationFrame(() => setTimeout(resolve)));
+    const titled = (card) => card.querySelector("h3").textContent === title;
+    let card;
+    document.getElementById("tab-recordings").click();
+    while (!(card = [...document.querySelectorAll("#recordings-list article")].find(titled))) await next();
     const begin = performance.now();
-    await (await import("/static/player.js")).showVideo(place, address);
-    const video = place.querySelector("video");
-    while (!video.hidden && video.readyState < HTMLMediaElement.HAVE_CURRENT_DATA) {
-        await new Promise((resolve) => requestAnimationFrame(() => setTimeout(resolve)));
-    }
-    const seconds = (performance.now() - begin) / 1000;
-    if (!place.querySelector(".curves canvas")) throw new Error("There are no curves.");
-    return seconds;
+    card.querySelector(".open").click();
+    while (!card.querySelector(".player .curves canvas")) await next();
+    const video = card.querySelector(".player video");
+    while (!video.hidden && video.readyState < HTMLMediaElement.HAVE_CURRENT_DATA) await next();
+    return (performance.now() - begin) / 1000;
 }"""
 # Counts in how many frames that the page draws the playhead has moved; counted() gives them, a second.
 COUNT = """() => {
@@ -78,7 +78,7 @@ COUNT = """() => {
 }"""
 # Counts the video's frames that are shown; counted() gives them, a second.
 COUNT_FRAMES = """() => {
-    const video = document.querySelector("video");
+    const video = document.querySelector(".player video");
     const begin = performance.now();
     let shown = 0;
     const look = () => { shown++; video.requestVideoFrameCallback(look); };
@@ -177,7 +177,7 @@ def write_video(path: Path, seconds: float, people: int) -> None:
 
 
 def write_recording(folder: Path, seconds: float, people: int, with_video: bool = True) -> Path:
-    """Write a generated recording into a new folder, as analyses are stored. Returns the folder."""
+    """Write a generated recording into a new folder, as the list has them. Returns the folder."""
     folder.mkdir(parents=True)
     found = found_faces(seconds, people)
     write_csv(folder / TABLE, found, "generated.mp4")
@@ -186,21 +186,15 @@ def write_recording(folder: Path, seconds: float, people: int, with_video: bool 
     size = (WIDTH, HEIGHT) if with_video else None
     write_info(folder, Info("generated.mp4", round(seconds * RATE), seconds, people, "benchmarks", size))
     pack_faces(folder, seconds)
+    write_whole(folder / ENTRY, json.dumps(asdict(Entry(folder.name, "shapes", 0.0))))
     return folder
 
 
 @contextmanager
 def served(folder: Path) -> Iterator[str]:
-    """The address of a page whose server has the recordings in a folder at /generated/NAME."""
-    routes, outputs = Blueprint("generated", __name__), Outputs()
+    """The address of a page that has the recordings in a folder."""
     video = VideoCamera(str(DEMO), Future())
-    app = create_app(video)
-
-    def find(id: str) -> Path | None:
-        return folder / id if (folder / id / FACES).exists() else None
-
-    add_analysis_routes(routes, "/generated", find, outputs)
-    app.register_blueprint(routes)
+    app = create_app(video, recordings_folder=folder)
     with listen(0) as listener:
         server = create_server(app, listener)
     thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
@@ -211,7 +205,6 @@ def served(folder: Path) -> Iterator[str]:
         server.shutdown()
         thread.join()
         server.server_close()
-        outputs.close()
         close_app(app)
         video.close()
 
@@ -224,7 +217,7 @@ def opened(address: str, name: str) -> Iterator[tuple[Page, float]]:
         page = browser.new_page(viewport={"width": 1280, "height": 800})
         page.goto(address, wait_until="domcontentloaded")
         page.wait_for_function("() => !document.getElementById('tab-live').disabled")
-        yield page, page.evaluate(OPEN, f"generated/{name}")
+        yield page, page.evaluate(OPEN, name)
         browser.close()
 
 

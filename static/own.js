@@ -2,7 +2,7 @@
 import { ask, byId } from "./ask.js";
 import { drawBoxes } from "./boxes.js";
 import { Faces } from "./faces.js";
-import { offerMarkers } from "./marker.js";
+import { offerMarkers } from "./marker_form.js";
 import * as record from "./own_record.js";
 import { Timeline } from "./timeline.js";
 

@@ -1,6 +1,6 @@
 // The time axis of a player: dragging scrubs, dragging with Shift marks a span, and the playhead moves over all of it.
-import { timeText } from "./clock.js";
 // What lies over curves and strips are elements of their own, so that nothing is drawn again while the time changes.
+import { timeText } from "./clock.js";
 
 const NARROW = 600; // pixels
 const LEFT = 104; // pixels left of the axis, for names

@@ -4,7 +4,7 @@ import { ask, byId, complain, say, withdrawComplaints } from "./ask.js";
 import { showSources } from "./choose.js";
 import { Faces } from "./faces.js";
 import { join, leave } from "./live_events.js";
-import { offerMarkers } from "./marker.js";
+import { offerMarkers } from "./marker_form.js";
 import * as picture from "./picture.js";
 import { showRecording } from "./record.js";
 import { Timeline } from "./timeline.js";

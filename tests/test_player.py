@@ -57,7 +57,7 @@ def open_player(chromium, recordings, tmp_path):
         pages.append(page)
         page.goto(address, wait_until="domcontentloaded")
         page.wait_for_function("() => !document.getElementById('tab-live').disabled")
-        page.evaluate(OPEN, f"generated/{copy.name}")
+        page.evaluate(OPEN, f"recordings/{copy.name}")
         return page, copy
 
     yield start
@@ -106,7 +106,7 @@ def table_of(page):
 def test_people_and_curves_are_those_of_the_table(open_player, recordings):
     page, folder = open_player("few")
     edits = {"merged": {"3": 1}, "left_out": [2]}
-    address = f"/generated/{folder.name}"
+    address = f"/recordings/{folder.name}"
     whole, _ = read_table(folder / TABLE)
     found = from_json(edits).apply(whole)
     read = page.evaluate(READ, [address, edits, 1000])

@@ -66,7 +66,8 @@ def test_a_recording_that_another_process_makes_is_left_alone(recordings):
     with FileLock(recordings.path(id) / LOCK):
         other = Recordings(recordings.folder)
         other._look_at(id)
-        assert [each["status"] for each in other.list()] == ["finishing"]
+        [listed] = other.list()
+        assert (listed["status"], listed["problem"]) == ("finishing", None)  # nobody has tried to finish it
         assert not (recordings.path(id) / INFO).exists()
 
 
@@ -103,7 +104,18 @@ def test_what_is_no_recording_is_left_alone(recordings):
     (recordings.folder / "holiday").mkdir()
     (recordings.folder / "notes.txt").write_text("mine")
     (recordings.path(id) / ENTRY).write_text("{")
-    recordings.start()
+    before = {path: path.stat().st_mtime_ns for path in recordings.folder.rglob("*")}
+    for each in recordings._ids():
+        recordings._look_at(each)
+    assert {path: path.stat().st_mtime_ns for path in recordings.folder.rglob("*")} == before
     assert recordings.list() == []
     assert recordings.find("holiday") is None
-    assert (recordings.folder / "holiday").exists()
+
+
+def test_a_recording_whose_information_is_damaged_is_finished_again_and_the_others_are_listed(recordings):
+    damaged, whole = store(recordings), store(recordings)
+    (recordings.path(damaged) / TABLE).write_text(",".join(COLUMNS) + "\n")
+    (recordings.path(damaged) / INFO).write_text("{")
+    assert {each["id"]: each["status"] for each in recordings.list()} == {damaged: "finishing", whole: "done"}
+    recordings._look_at(damaged)
+    assert recordings.state(damaged)["status"] == "done"

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from videos.analysis import INFO, TABLE, VIDEO, Info, pack_faces, read_table, write_info
+from videos.analysis import TABLE, VIDEO, Info, pack_faces, read_table, write_info
 from videos.job import program_and_network
 from videos.table import COLUMNS, csv_rows, gather
 from videos.video_file import Encoder, join_fragments, open_fragments, scan
@@ -110,11 +110,6 @@ def finish_recording(folder: Path, name: str, adapted: bool, report: Callable[[A
     pack_faces(folder, seconds)
     made_with = program_and_network() + "; adapted" * adapted
     write_info(folder, Info(name, frames, seconds, len(np.unique(found.numbers)), made_with, size))
-
-
-def is_finished(folder: Path) -> bool:
-    """Whether finish_recording has been there."""
-    return (folder / INFO).exists()
 
 
 def _drop_half_a_row(table: Path) -> None:

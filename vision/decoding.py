@@ -14,7 +14,7 @@ from av.video.reformatter import ColorRange, Colorspace
 
 from vision.endings import HEADERLESS
 from vision.opencv import cv2
-from vision.planes import BLACK, BRIGHTNESS_FACTOR, NEUTRAL, Parts, Planes, from_bgr, joined, widened
+from vision.planes import BLACK, BRIGHTNESS_FACTOR, NEUTRAL, Parts, Planes, fit_plane, from_bgr, joined, widened
 
 # Conversions take one thread (threads=1): FFmpeg would start new ones for each frame.
 Orientation = tuple[int, int, int, int]  # see orientation
@@ -166,7 +166,7 @@ def colour(frame: av.VideoFrame, turn: Orientation, aspect: Fraction | None = No
 
 def grey(frame: av.VideoFrame, shape: Shape) -> np.ndarray:
     """A frame as (height, width) uint8 in the shape, in which 0 is black and 255 is white."""
-    luma = _fit(_upright(_plane(_as_yuv420(frame), 0), shape.turn, shape.aspect), shape.size, BLACK)
+    luma = fit_plane(_upright(_plane(_as_yuv420(frame), 0), shape.turn, shape.aspect), shape.size, BLACK)
     if colours_of(frame).range == FULL:
         return np.ascontiguousarray(luma)
     return cv2.addWeighted(luma, BRIGHTNESS_FACTOR, luma, 0, -BLACK * BRIGHTNESS_FACTOR)
@@ -183,7 +183,7 @@ def _parts(frame: av.VideoFrame, shape: Shape) -> Parts:
     black = 0 if colours_of(frame).range == FULL else BLACK
     half = width // 2, height // 2
     grey, blue, red = (
-        _fit(_upright(_plane(converted, index), shape.turn, shape.aspect), size, border)
+        fit_plane(_upright(_plane(converted, index), shape.turn, shape.aspect), size, border)
         for index, size, border in ((0, shape.size, black), (1, half, NEUTRAL), (2, half, NEUTRAL))
     )
     return grey, blue, red
@@ -210,21 +210,6 @@ def _plane(frame: av.VideoFrame, index: int) -> np.ndarray:
     plane = frame.planes[index]
     height, width = ((side // 2 if index else side // 2 * 2) for side in (frame.height, frame.width))
     return np.frombuffer(memoryview(plane), np.uint8).reshape(-1, plane.line_size)[: max(1, height), : max(1, width)]
-
-
-def _fit(plane: np.ndarray, size: tuple[int, int], border: int) -> np.ndarray:
-    """A plane in another size, as large as it fits, in the middle, with a border of that value around it."""
-    (height, width), (wide, high) = plane.shape, size
-    if 0 <= width - wide <= 1 and 0 <= height - high <= 1:
-        return plane[:high, :wide]
-    scale = min(wide / width, high / height)
-    width, height = min(wide, max(1, round(scale * width))), min(high, max(1, round(scale * height)))
-    fitted = np.full((high, wide), border, np.uint8)
-    left, top = (wide - width) // 2, (high - height) // 2
-    fitted[top : top + height, left : left + width] = cv2.resize(
-        plane, (width, height), interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
-    )
-    return fitted
 
 
 def orientation(frame: av.VideoFrame) -> Orientation:

@@ -94,23 +94,34 @@ def shrink(planes: Planes, longest: int) -> Planes:
     return joined((grey, blue, red))
 
 
+def fit_plane(plane: np.ndarray, size: tuple[int, int], border: int) -> np.ndarray:
+    """A plane in another size, as large as it fits, in the middle, with a border of that value around it."""
+    (height, width), (wide, high) = plane.shape, size
+    if 0 <= width - wide <= 1 and 0 <= height - high <= 1:
+        return plane[:high, :wide]
+    scale = min(wide / width, high / height)
+    width, height = min(wide, max(1, round(scale * width))), min(high, max(1, round(scale * height)))
+    fitted = np.full((high, wide), border, np.uint8)
+    left, top = (wide - width) // 2, (high - height) // 2
+    fitted[top : top + height, left : left + width] = cv2.resize(
+        plane, (width, height), interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
+    )
+    return fitted
+
+
 def fit(planes: Planes, size: tuple[int, int]) -> tuple[Planes, float, tuple[int, int]]:
-    """The frame in another size, as large as it fits, in the middle of a black one; and how its points move.
+    """The frame in another size, see fit_plane, and how its points move.
 
     size: width and height, even. Returns the frame, by what its points are multiplied, and how far they are moved then.
     """
     (height, width), (wide, high) = size_of(planes), size
     if (width, height) == size:
         return planes, 1.0, (0, 0)
+    half = wide // 2, high // 2
+    borders = (size, 0), (half, NEUTRAL), (half, NEUTRAL)
+    grey, blue, red = (fit_plane(part, *border) for part, border in zip(parts_of(planes), borders))
     scale = min(wide / width, high / height)
-    within = tuple(min(most, max(2, round(scale * side / 2) * 2)) for most, side in ((wide, width), (high, height)))
-    left, top = ((most - side) // 4 * 2 for most, side in zip(size, within))
-    fitted = np.full((high * 3 // 2, wide), NEUTRAL, np.uint8)
-    brightness(fitted)[:] = 0
-    for part, (there, source) in enumerate(zip(parts_of(fitted), parts_of(planes), strict=True)):
-        x, y, across, down = (side // (2 if part else 1) for side in (left, top, *within))
-        there[y : y + down, x : x + across] = cv2.resize(source, (across, down), interpolation=cv2.INTER_AREA)
-    return fitted, scale, (left, top)
+    return joined((grey, blue, red)), scale, (round((wide - scale * width) / 2), round((high - scale * height) / 2))
 
 
 def to_jpeg(planes: Planes) -> bytes:

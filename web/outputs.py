@@ -117,6 +117,7 @@ class Outputs:
             else:
                 run_in_child(make_output, folder, wish.name, partly, wanted=wanted, report=report)
             partly.replace(path)
+            self._forget(making)  # what failed is remembered until it is told
         finally:
             partly.unlink(missing_ok=True)
 

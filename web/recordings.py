@@ -16,10 +16,10 @@ from typing import Any
 from filelock import FileLock, Timeout
 from platformdirs import user_data_path
 
-from videos.analysis import EDITS, VIDEO, read_info, write_info, write_whole
+from videos.analysis import EDITS, VIDEO, Info, read_info, write_info, write_whole
 from videos.edits import Marker, read_edits
 from videos.reasons import cause
-from videos.recorder import finish_recording, is_finished
+from videos.recorder import finish_recording
 from web.child_process import Crashed, Stopped, run_in_child
 from web.errors import RequestError
 
@@ -56,9 +56,8 @@ class Recordings:
         """folder: need not exist; nothing is written before the first recording."""
         self.folder = folder
         self._lock = threading.Lock()  # guards the entries' files
-        self._running: dict[
-            str, tuple[FileLock, Callable[[], float]]
-        ] = {}  # by id; the latter gives the seconds so far
+        # By id: its lock, and what gives the seconds so far.
+        self._running: dict[str, tuple[FileLock, Callable[[], float]]] = {}
         self._tried: set[str] = set()  # ids of those that this process has finished, or tried to
         self._problems: dict[str, str] = {}  # by id: why one could not be finished, in a sentence
         self._finisher = threading.Lock()  # one recording is finished after another
@@ -142,7 +141,7 @@ class Recordings:
         except RequestError:
             return None
         folder = self.folder / id
-        return folder if is_finished(folder) else None
+        return folder if _info(folder) else None
 
     def change(self, id: str, owner: str | None, title: str | None = None, kept: bool | None = None) -> None:
         """Give a recording another title, or keep it, or no longer keep it. Raises RequestError and OSError."""
@@ -152,8 +151,8 @@ class Recordings:
             if title is not None:
                 entry = replace(entry, title=" ".join(title.split())[:LONGEST_TITLE] or entry.title)
                 folder = self.folder / id
-                if is_finished(folder):
-                    write_info(folder, replace(read_info(folder), name=entry.title))
+                if info := _info(folder):
+                    write_info(folder, replace(info, name=entry.title))
             self._write(id, entry)
 
     def remove(self, id: str, owner: str | None) -> None:
@@ -185,8 +184,7 @@ class Recordings:
         status, seconds, faces = "finishing", 0.0, None
         if running:
             status, seconds = "recording", running[1]()
-        elif is_finished(folder):
-            info = read_info(folder)
+        elif info := _info(folder):
             status, seconds, faces = "done", info.seconds, info.faces
         return {
             "id": id,
@@ -258,13 +256,21 @@ class Recordings:
             with lock.acquire(blocking=False):
                 if not entry.kept and time.time() > entry.began + KEPT_FOR:
                     shutil.rmtree(folder, ignore_errors=True)
-                elif not is_finished(folder) and id not in self._tried:
+                elif not _info(folder) and id not in self._tried:
                     self._tried.add(id)
                     self._finish(id)
         except Timeout:
             pass  # another process records it
         except OSError:
             log.warning("A recording could not be looked at", exc_info=True)
+
+
+def _info(folder: Path) -> Info | None:
+    """What is known of a finished recording; None of one that is not, or is to be again since its file is damaged."""
+    try:
+        return read_info(folder)
+    except (OSError, ValueError, TypeError, KeyError):
+        return None
 
 
 def _hash_of(secret: str | None) -> str | None:
