@@ -19,7 +19,9 @@ from waiting import wait_until
 
 OPEN = """async address => {
     document.getElementById("tab-files").click();
-    await (await import("/static/player.js")).showVideo(document.getElementById("uploads"), address);
+    const card = Object.assign(document.createElement("article"), { className: "upload" }); // as the lists have them
+    document.getElementById("uploads").append(card);
+    await (await import("/static/player.js")).showVideo(card, address);
 }"""
 # What player_data.js makes of a recording with some edits: the person of each row, people, and person 1's curves.
 READ = """async ([address, edits, columns]) => {
@@ -306,3 +308,15 @@ def test_the_player_fits(open_player, size):
     page.keyboard.press("Enter")
     page.wait_for_timeout(200)
     assert page.evaluate("() => document.documentElement.scrollWidth <= window.innerWidth")
+
+
+def test_boxes_lie_over_the_picture_whatever_its_shape(open_player):
+    page, _ = open_player("few", size=(768, 1024))
+    page.wait_for_function("() => document.querySelector('.player video').videoWidth > 0")
+    place = (
+        "(element) => { const { x, y, width, height } = element.getBoundingClientRect(); return [x, y, width, height] }"
+    )
+    for shape in ("16 / 9", "9 / 16"):
+        page.locator(".player .overlaid").evaluate("(element, shape) => { element.style.aspectRatio = shape }", shape)
+        video, boxes = (page.locator(f".player {name}").evaluate(place) for name in ("video", ".boxes"))
+        assert boxes == video
