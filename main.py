@@ -137,7 +137,7 @@ def serve(options: argparse.Namespace) -> None:
     app = create_app(video, note, names, token, options.embed, options.behind_proxy, folder)
     try:
         server = create_server(app, listener, options.host, tls)
-        print(f"Recordings, once you make some, are stored in {folder}", flush=True)
+        print(f"Recordings are stored in {folder}", flush=True)
         announce(addresses(options.host, names, server.port, tls is not None, token), not options.no_browser)
         threading.Thread(target=watch_model, args=(model, server), daemon=True).start()
         server.serve_forever()

@@ -1,4 +1,4 @@
-// What can be taken away of a recording. It is made when it is asked for, with all changes in it.
+// The downloads of a recording. Each is made when it is asked for, with all changes in it.
 import { ask, say } from "./ask.js";
 
 const ASK_EVERY = 500; // milliseconds

@@ -1,4 +1,4 @@
-// Plays what is over, a recording or an uploaded video: the picture with its faces, their curves and labels over time,
+// Plays a finished recording or an uploaded video: the picture with its faces, their curves and labels over time,
 // and what people change.
 import { ask, say } from "./ask.js";
 import { timeText } from "./clock.js";

@@ -62,7 +62,7 @@ def test_an_output_that_cannot_be_made_says_why_and_may_be_tried_again(outputs, 
     assert refused.value.status == 503
     states = []
     wait_until(lambda: states.append(outputs.state(folder, Wish(ANNOTATED))) or states[-1]["status"] == "failed")
-    assert states[-1]["problem"] == "This could not be made: the video may be damaged."
+    assert states[-1]["problem"] == "The file could not be made: the video may be damaged."
     (folder / VIDEO).unlink()
     with pytest.raises(RequestError, match="no video of this recording"):
         outputs.state(folder, Wish(ANNOTATED))

@@ -1,6 +1,6 @@
 """A recording or video that was analysed, as it is stored: its clean video, its table, and what people changed in it.
 
-The files that people take away are made of these when they are asked for, so each has all changes in it.
+Downloads are made of these when they are asked for, so each has all changes in it.
 """
 
 import csv
@@ -26,7 +26,7 @@ from vision.draw import draw_on_planes
 from vision.expressions import EMOTIONS
 
 VIDEO, TABLE, FACES, INFO, EDITS = "video.mp4", "table.csv", "faces.bin", "info.json", "edits.json"
-# What can be taken away, besides the clean video: with boxes and labels drawn, as tables, as a chart, all at once.
+# The downloads besides the clean video: the video with boxes and labels, a table, and the chart.
 ANNOTATED, PARQUET, TIMELINE = "annotated.mp4", "table.parquet", "timeline.png"
 ALIGNED = 8  # bytes, to which the columns of FACES begin
 SHARES = 10_000  # whole numbers up to which stand for a probability in FACES
@@ -156,7 +156,7 @@ def _write_columns(path: Path, columns: dict[str, np.ndarray], more: dict[str, A
 
 
 def make_output(folder: Path, name: str, made: Path, report: Callable[[float], None]) -> None:
-    """Make what can be taken away of an analysis, with all changes in it, as the file `made`.
+    """Make a download of an analysis, with all changes in it, as the file `made`.
 
     name: ANNOTATED, TABLE, PARQUET or TIMELINE. report: is called with the share that is done, 0..1.
     """

@@ -1,4 +1,4 @@
-"""Routes of what is over, be it a recording or an uploaded video: its faces for the player, changes, and downloads."""
+"""Routes for finished recordings and uploaded videos: their faces for the player, people's changes, and downloads."""
 
 import json
 from collections.abc import Callable
@@ -51,7 +51,7 @@ def add_analysis_routes(routes: Blueprint, base: str, find: Callable[[str], Path
         try:
             write_whole(folder / EDITS, json.dumps(edits.to_json()))
         except OSError as error:
-            raise RequestError(f"This could not be stored: {cause(error) or error}.", 503) from error
+            raise RequestError(f"Your changes could not be stored: {cause(error) or error}.", 503) from error
         return jsonify(edits.to_json())
 
     @routes.post(f"{base}/<id>/outputs", endpoint=f"make of {base[1:]}")

@@ -1,4 +1,4 @@
-"""Makes what people take away of recordings and analysed videos: tables, charts, drawn videos, and all as a zip."""
+"""Makes the downloads of recordings and uploaded videos: tables, charts, drawn videos, and everything as a zip."""
 
 import errno
 import hashlib
@@ -143,4 +143,4 @@ def _sentence(error: BaseException) -> str:
     if reason is None:
         log.error("A file to download could not be made.", exc_info=error)
         reason = "something in the program failed; its terminal has the details"
-    return f"This could not be made: {reason}."
+    return f"The file could not be made: {reason}."

@@ -67,7 +67,7 @@ def _add_list(routes: Blueprint, recordings: Recordings) -> None:
         try:
             recordings.change(id, browser_secret(), title, kept)
         except OSError as error:
-            raise RequestError(f"This could not be stored: {cause(error) or error}.", 503) from error
+            raise RequestError(f"The change could not be stored: {cause(error) or error}.", 503) from error
         return jsonify(recordings.state(id, browser_secret()))
 
     @routes.delete("/recordings/<id>")
