@@ -189,15 +189,16 @@ class VideoCamera:
     def state(self) -> dict[str, Any]:
         """What is being watched, as a dict for JSON.
 
-        source, frames a second, what is skipped (see Skipped.state), settings, whether faces are averaged with their
-        mirror images (None while that is not known yet), and sentences or None: what is wrong with the source, what
-        failed in the program itself, and why there are no labels yet.
+        source, whether that is a picture that stands still, frames a second, what is skipped (see Skipped.state),
+        settings, whether faces are averaged with their mirror images (None while that is not known yet), and sentences
+        or None: what is wrong with the source, what failed in the program itself, and why there are no labels yet.
         """
         with self._work:
             times = [moment for moment in self._frame_times if moment > time.monotonic() - RATE_OVER]
             rate = (len(times) - 1) / (times[-1] - times[0]) if len(times) > 1 else 0.0
             return {
                 "source": source_name(self.source),
+                "still": self._is_still,
                 "fps": round(rate, 1),
                 "skipped": self.skipped.state(),
                 "problem": self._problem or (LATE if self._late else None),

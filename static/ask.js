@@ -30,8 +30,13 @@ export async function refusalOf(response) {
 
 export const byId = (id) => document.getElementById(id);
 
+// Writes only where it changes something, since that makes the browser lay out the page anew.
+export function put(place, text) {
+  if (place.textContent !== String(text)) place.textContent = text;
+}
+
 export function say(place, text) {
-  if (place.textContent !== text) place.textContent = text;
+  put(place, text);
   place.hidden = !text;
 }
 

@@ -1,6 +1,7 @@
 // Draws boxes and labels over a picture in the page, in the same style as vision/draw.py on the live picture.
-import { colourOf } from "./faces.js";
+import { colourOf } from "./colours.js";
 import { placeLabels } from "./labels.js";
+import { percent } from "./numbers.js";
 
 const SIZES = [1, 0.8, 0.6]; // of the text, tried one after another until all labels have a place
 const FONT = "system-ui, sans-serif";
@@ -13,16 +14,30 @@ export function drawBoxes(context, faces, mirrored = false, lit = null) {
   for (const each of shown) {
     if (each.face !== lit) drawOutline(context, each, line, each.colour);
   }
-  for (const each of shown.filter(({ face }) => face === lit)) {
-    drawOutline(context, each, 3 * line, "white");
-    drawOutline(context, each, 1.5 * line, each.colour);
-  }
+  for (const each of shown.filter(({ face }) => face === lit)) drawLit(context, each, line);
   drawLabels(context, shown.filter(({ label }) => label));
+}
+
+// The box of a face that is lit, over a picture in which it has one already.
+export function drawLitBox(context, face) {
+  const { width } = context.canvas;
+  drawLit(context, { ...turned(face, width, false), colour: colourOf(face.face) }, Math.max(2, width / 320));
+}
+
+// The face in a picture that is mirrored, width pixels wide.
+export function mirroredFace(face, width) {
+  const { x, y, w, h, angle } = turned(face, width, true);
+  return { ...face, box: [x, y, w, h], angle };
 }
 
 // A face's box and angle as they are shown.
 function turned({ box: [x, y, w, h], angle }, width, mirrored) {
   return { x: mirrored ? width - x - w : x, y, w, h, angle: mirrored ? -angle : angle };
+}
+
+function drawLit(context, face, line) {
+  drawOutline(context, face, 3 * line, "white");
+  drawOutline(context, face, 1.5 * line, face.colour);
 }
 
 function drawOutline(context, { x, y, w, h, angle }, line, colour) {
@@ -39,7 +54,7 @@ function drawLabels(context, faces) {
   if (!faces.length) return;
   const { width, height } = context.canvas;
   const texts = faces.map(({ face, name, label, sure, emotions }) =>
-    `${name || face} ${sure ? `${label} ${Math.round(100 * emotions[label.toLowerCase()])}%` : "Unsure"}`);
+    `${name || face} ${sure ? `${label} ${percent(emotions[label.toLowerCase()])}` : "Unsure"}`);
   let size;
   let places;
   for (const share of SIZES) {

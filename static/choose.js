@@ -2,12 +2,18 @@
 import { ask, byId, complain, say } from "./ask.js";
 
 const place = byId("sources");
+let change = null; // has the server watch a source
+
+// watch: has the server watch a source, and resolves to its state.
+export function offerSources(watch) {
+  change = watch;
+}
 
 async function watch(source) {
   say(byId("choose-problem"), "");
   say(byId("choose-state"), "Opening …"); // the server first tries an address, which may take seconds
   try {
-    showSources((await ask("source", "POST", { source })).source);
+    showSources((await change(source)).source);
   } catch (error) {
     complain(byId("choose-problem"), error);
   } finally {

@@ -1,5 +1,6 @@
 // A curve for each expression of one person over time, drawn by uPlot.
 import { timeText } from "./clock.js";
+import { percent } from "./numbers.js";
 import uPlot from "./vendor/uplot/uPlot.js";
 
 const HEIGHT = 180; // pixels
@@ -37,7 +38,7 @@ export class Curves {
     const faint = () => getComputedStyle(this.place).getPropertyValue("--line");
     const axis = { stroke: ink, font: FONT, grid: { stroke: faint, width: 1 }, ticks: { stroke: faint, width: 1 } };
     const moments = (_, values) => values.map((value) => timeText(value, seconds < 5 ? 1 : 0));
-    const shares = (_, values) => values.map((value) => `${Math.round(100 * value)} %`);
+    const shares = (_, values) => values.map(percent);
     return {
       width,
       height: HEIGHT,

@@ -38,7 +38,7 @@ export class Downloads {
       const { status, share, problem } = await ask(`${this.address}/outputs`, "POST", wish);
       if (status === "failed") throw new Error(problem);
       if (status === "ready") return;
-      this.tell(`${what}: ${Math.floor(100 * share)} %`, share);
+      this.tell(`${what}: ${Math.floor(100 * share)}\u00a0%`, share);
       await new Promise((resolve) => setTimeout(resolve, ASK_EVERY));
     }
     throw new Error("The recording is no longer shown.");

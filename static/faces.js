@@ -1,7 +1,7 @@
-// Shows each face's probabilities as bars, in the face's colour, which is also that of its box.
-import { complain, say } from "./ask.js";
-
-const FACE_COLOURS = ["#be6900", "#1e50aa", "#147846", "#a01e8c", "#be3232", "#006e78"]; // as in expressions.py
+// A card for each face: its probabilities as bars, in the face's colour, which is also that of its box.
+import { complain, put, say } from "./ask.js";
+import { colourOf } from "./colours.js";
+import { percent } from "./numbers.js";
 
 const ADAPTED = { seen: "Adapted to this face", resting: "Adapted to this resting face" };
 const LOOKING = 2500; // milliseconds for which a resting face is looked at, and a little more
@@ -10,12 +10,16 @@ const KEEP_STILL = "Keep your face at rest …";
 
 const template = document.getElementById("face");
 
-export const colourOf = (number) => FACE_COLOURS[(number - 1) % FACE_COLOURS.length];
+// What a face shows, in a word.
+export function wordFor({ state, sure, label }) {
+  if (state === "turned away") return "Turned away";
+  return sure === false ? "Unsure" : (label ?? "…");
+}
 
 export class Faces {
   // rest: asks the server to take a face, by its number, for a resting face; null where that is not possible.
-  constructor(place, nobody, rest = null) {
-    Object.assign(this, { place, nobody, rest, cards: new Map() });
+  constructor(place, rest = null) {
+    Object.assign(this, { place, rest, cards: new Map() });
   }
 
   show(faces) {
@@ -26,54 +30,55 @@ export class Faces {
         this.cards.delete(number);
       }
     }
-    for (const face of faces) this.fill(this.cards.get(face.face) ?? this.add(face.face), face);
-    this.nobody.hidden = faces.length > 0;
-  }
-
-  // Shows no faces, and does not say that there are none either.
-  clear() {
-    this.show([]);
-    this.nobody.hidden = true;
+    for (const face of faces) fillCard(this.cards.get(face.face) ?? this.add(face.face), face);
   }
 
   add(number) {
-    const card = template.content.firstElementChild.cloneNode(true);
-    card.style.setProperty("--face", colourOf(number));
-    card.querySelector(".number").textContent = number;
-    const button = card.querySelector(".rest");
-    if (this.rest) button.addEventListener("click", () => this.takeForResting(card, number));
-    else card.querySelector(".adapting").remove();
+    const card = makeCard(number, this.rest);
+    card.tabIndex = 0; // so that it can be lit from the keyboard
+    card.setAttribute("aria-label", `Face ${number}`);
     this.cards.set(number, card);
     this.place.append(card);
     return card;
   }
+}
 
-  async takeForResting(card, number) {
-    const button = card.querySelector(".rest");
-    const problem = card.querySelector(".warn");
-    button.disabled = true;
-    say(problem, "");
-    try {
-      await this.rest(number);
-      button.textContent = KEEP_STILL;
-      await new Promise((resolve) => setTimeout(resolve, LOOKING));
-    } catch (error) {
-      complain(problem, error);
-    }
-    button.textContent = REST;
-    button.disabled = false;
-  }
+// rest: see Faces.
+export function makeCard(number, rest) {
+  const card = template.content.firstElementChild.cloneNode(true);
+  card.dataset.face = number;
+  card.style.setProperty("--face", colourOf(number));
+  const button = card.querySelector(".rest");
+  if (rest) button.addEventListener("click", () => takeForResting(card, () => rest(number)));
+  else card.querySelector(".adapting").remove();
+  return card;
+}
 
-  fill(card, face) {
-    const label = face.sure === false ? "Unsure" : (face.label ?? "…");
-    card.querySelector(".label").textContent = face.state === "turned away" ? "Turned away" : label;
-    const adapted = card.querySelector(".adapted");
-    if (adapted) adapted.textContent = ADAPTED[face.adapted] ?? "";
-    const values = Object.values(face.emotions ?? {});
-    card.querySelectorAll("dd").forEach((row, index) => {
-      const value = values[index] ?? 0;
-      row.firstElementChild.value = value;
-      row.lastElementChild.textContent = `${Math.round(100 * value)}%`;
-    });
+async function takeForResting(card, rest) {
+  const button = card.querySelector(".rest");
+  const problem = card.querySelector(".warn");
+  button.disabled = true;
+  say(problem, "");
+  try {
+    await rest();
+    button.textContent = KEEP_STILL;
+    await new Promise((resolve) => setTimeout(resolve, LOOKING));
+  } catch (error) {
+    complain(problem, error);
   }
+  button.textContent = REST;
+  button.disabled = false;
+}
+
+export function fillCard(card, face) {
+  put(card.querySelector(".number"), face.name || face.face);
+  put(card.querySelector(".label"), wordFor(face));
+  const adapted = card.querySelector(".adapted");
+  if (adapted) put(adapted, ADAPTED[face.adapted] ?? "");
+  const values = Object.values(face.emotions ?? {});
+  card.querySelectorAll("dd").forEach((row, index) => {
+    const value = values[index] ?? 0;
+    row.firstElementChild.value = value;
+    put(row.lastElementChild, percent(value));
+  });
 }

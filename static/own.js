@@ -1,13 +1,17 @@
 // This browser's own camera: sends its frames to the server one at a time, and shows the faces that it answers with.
-import { ask, byId } from "./ask.js";
-import { drawBoxes } from "./boxes.js";
-import { Faces } from "./faces.js";
+import { ask, byId, put } from "./ask.js";
+import { drawBoxes, mirroredFace } from "./boxes.js";
+import { Cameras } from "./cameras.js";
+import { FacePanel } from "./face_panel.js";
+import { offerFullScreen } from "./full_screen.js";
+import { Light } from "./lighting.js";
 import { offerMarkers } from "./marker_form.js";
 import * as record from "./own_record.js";
 import { Timeline } from "./timeline.js";
 
 const SPAN = 120; // seconds, of the timeline
-const WIDTH = 640; // pixels, of the frames that are sent
+const LASTS = 3000; // milliseconds for which a face that has gone keeps its line
+const LONGEST_SIDE = 640; // pixels, of the frames that are sent
 const QUALITY = 0.8;
 const AGAIN_AFTER = 1000; // milliseconds after an error
 const FRAME_LONGEST = 3000; // milliseconds until a camera without a new frame is said to send none
@@ -31,7 +35,9 @@ const sent = document.createElement("canvas");
 const page = crypto.randomUUID?.() ?? String(Math.random());
 const path = `api/frames/${page}`;
 const rest = (face) => ask(`${path}/rest`, "POST", { face });
-const faces = new Faces(byId("own-faces"), byId("own-nobody"), rest);
+const panel = new FacePanel(byId("own-faces"), { rest, lasts: LASTS, span: SPAN, point: (number) => light.set(number) });
+const light = new Light(panel, overlay, () => shown);
+const cameras = new Cameras(byId("own-camera"), restart);
 const timeline = new Timeline(byId("own-timeline"), byId("own-timeline-words"), SPAN);
 record.use(path);
 record.offerSnapshot(overlay);
@@ -43,18 +49,17 @@ offerMarkers("own-", byId("own"), async (name, ago) => {
 // { camera: the MediaStream, or null until the browser allows it; permission: as it was then; isMuted }
 let session = null;
 let resumes = false; // whether it was on when the page was hidden
+let shown = { faces: [], size: [1, 1] }; // the latest faces, as they are shown
 
-function tell(text) {
-  if (byId("own-state").textContent !== text) byId("own-state").textContent = text;
-}
+const tell = (text) => put(byId("own-state"), text);
 
-async function start() {
+export async function start() {
   if (!navigator.mediaDevices) return tell(INSECURE);
   const mine = { camera: null, permission: null, isMuted: false };
   session = mine;
   tell(ALLOW);
   try {
-    const camera = await navigator.mediaDevices.getUserMedia({ video: { width: { ideal: 1280 }, facingMode: "user" } });
+    const camera = await navigator.mediaDevices.getUserMedia({ video: { width: { ideal: 1280 }, ...cameras.wanted } });
     if (session !== mine) return turnOff(camera); // the view was left before the browser allowed it
     use(mine, camera);
     await video.play();
@@ -74,7 +79,15 @@ function use(mine, camera) {
     track.addEventListener("unmute", () => setMuted(mine, false));
   }
   video.srcObject = camera;
+  cameras.show(camera);
   showButton(true);
+}
+
+// After another camera was chosen.
+function restart() {
+  if (!session?.camera) return;
+  turnOff(session.camera);
+  start();
 }
 
 function setMuted(mine, isMuted) {
@@ -112,14 +125,21 @@ async function permissionState() {
 }
 
 function showButton(isOn) {
-  byId("own-start").textContent = isOn ? "Stop the camera" : "Start the camera";
-  byId("own-start").setAttribute("aria-pressed", isOn);
+  const [shows, hides] = [byId("own-stop"), byId("own-start")];
+  const hadFocus = (isOn ? hides : shows) === document.activeElement;
+  shows.hidden = !isOn;
+  hides.hidden = isOn;
+  if (hadFocus) (isOn ? shows : hides).focus();
+  byId("own-full").hidden = !isOn || !document.fullscreenEnabled;
+  if (!isOn) cameras.hide();
 }
 
 function clear() {
   byId("own-snapshot").disabled = true;
   overlay.width = overlay.width; // clears it
-  faces.clear();
+  shown = { ...shown, faces: [] };
+  panel.clear();
+  light.set(null);
 }
 
 async function sendFrames(mine) {
@@ -174,8 +194,9 @@ function nextFrame() {
 
 // The video's frame as a JPEG.
 function grab() {
-  sent.width = Math.min(WIDTH, video.videoWidth);
-  sent.height = Math.round((sent.width * video.videoHeight) / video.videoWidth);
+  const scale = Math.min(1, LONGEST_SIDE / Math.max(video.videoWidth, video.videoHeight));
+  sent.width = Math.round(scale * video.videoWidth);
+  sent.height = Math.round(scale * video.videoHeight);
   sent.getContext("2d").drawImage(video, 0, 0, sent.width, sent.height);
   return new Promise((resolve) => sent.toBlob(resolve, "image/jpeg", QUALITY));
 }
@@ -184,14 +205,17 @@ function grab() {
 function showFaces({ size, faces: found, recording }) {
   const mirrored = byId("own-mirror").checked;
   [overlay.width, overlay.height] = size;
+  overlay.parentElement.style.setProperty("--ratio", size[0] / size[1]);
+  const now = Date.now() / 1000;
+  shown = { faces: mirrored ? found.map((face) => mirroredFace(face, size[0])) : found, size };
   const context = overlay.getContext("2d");
   context.save();
   if (mirrored) context.setTransform(-1, 0, 0, 1, overlay.width, 0);
   context.drawImage(sent, 0, 0);
   context.restore();
-  drawBoxes(context, found, mirrored);
-  faces.show(found);
-  timeline.add(Date.now() / 1000, found);
+  drawBoxes(context, found, mirrored, light.face);
+  panel.show(found, now);
+  timeline.add(now, found);
   record.showRecording(recording);
   byId("own-snapshot").disabled = false;
 }
@@ -218,6 +242,7 @@ export function show() {
 }
 
 byId("own-start").addEventListener("click", () => {
-  if (!session) start();
-  else if (session.camera) stop(); // else it is being started, and one press is enough for that
+  if (!session) start(); // else it is being started, and one press is enough for that
 });
+byId("own-stop").addEventListener("click", () => stop());
+offerFullScreen(byId("own-full"), byId("own-stage"));

@@ -3,7 +3,7 @@ import { byId } from "./ask.js";
 import * as live from "./watch.js";
 import * as own from "./own.js";
 import * as recordings from "./recordings.js";
-import { showEarlier } from "./uploads.js";
+import { addFiles, showEarlier } from "./uploads.js";
 
 const files = { open: showEarlier, close() {}, hide() {}, show() {} };
 const views = { live, own, files, recordings };
@@ -42,6 +42,24 @@ for (const button of document.querySelectorAll(".open-recording")) {
     recordings.openRecording(button.dataset.id);
   });
 }
+
+for (const button of document.querySelectorAll(".use-own")) {
+  button.hidden = !window.isSecureContext; // else no browser would allow it
+  button.addEventListener("click", () => {
+    choose(byId("tab-own"));
+    own.start();
+  });
+}
+document.querySelector(".keep-demo")?.addEventListener("click", () => byId("note").remove());
+
+// A file that is dropped anywhere is analysed; without this, the browser would leave the page for it.
+document.addEventListener("dragover", (event) => event.preventDefault());
+document.addEventListener("drop", (event) => {
+  event.preventDefault();
+  if (!event.dataTransfer.files.length) return;
+  choose(byId("tab-files"));
+  addFiles(event.dataTransfer.files);
+});
 
 // A page that nobody sees, since its tab is hidden or the browser keeps it for the Back button, uses nothing either.
 function setHidden(hidden) {

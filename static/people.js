@@ -1,6 +1,6 @@
 // The people of a recording, longest seen first: naming them, merging faces of one person, leaving faces out.
 import { timeText } from "./clock.js";
-import { colourOf } from "./faces.js";
+import { colourOf } from "./colours.js";
 import { leaveOnKeys } from "./markers.js";
 import { TURNED_AWAY, UNSURE } from "./player_data.js";
 

@@ -21,6 +21,13 @@ const checked = { at: 0, time: 0, pixels: null, unmoved: 0 };
 let patience = PATIENCE;
 let isFailing = false; // whether the stream could not be loaded, and is to be requested again
 
+// size: width and height of the picture, whose room is then as large before it is loaded.
+export function shape([width, height]) {
+  if (image.getAttribute("width") === String(width) && image.getAttribute("height") === String(height)) return;
+  image.setAttribute("width", width);
+  image.setAttribute("height", height);
+}
+
 function show(address, blobAddress = null) {
   if (address) image.src = address;
   else image.removeAttribute("src"); // which ends a stream

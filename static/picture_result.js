@@ -1,7 +1,8 @@
 // Shows an analysed picture with its faces: a face's line lights its box, and the other way round.
 import { byId, say } from "./ask.js";
 import { drawBoxes } from "./boxes.js";
-import { Faces } from "./faces.js";
+import { FacePanel } from "./face_panel.js";
+import { Light } from "./lighting.js";
 
 const LONGEST_SIDE = 1920; // pixels of a picture, as shown
 const QUALITY = 0.92;
@@ -12,8 +13,9 @@ const NO_MEMORY = "The picture is too large for this browser to save.";
 export async function showPicture(place, file, answer) {
   place.replaceChildren(byId("picture-result").content.cloneNode(true));
   place.hidden = false;
-  const faces = new Faces(place.querySelector(".faces"), place.querySelector(".nobody"));
-  faces.show(answer.faces);
+  let light = null; // while the picture is not drawn
+  const panel = new FacePanel(place.querySelector("section"), { point: (number) => light?.set(number) });
+  panel.show(answer.faces);
   const problem = place.querySelector(".warn");
   const stem = file.name.replace(/\.[^.]*$/, "") || "picture";
   place.querySelector(".save-json").addEventListener("click", () => {
@@ -21,7 +23,10 @@ export async function showPicture(place, file, answer) {
   });
   place.querySelector(".save-picture").addEventListener("click", () => savePicture(file, stem, answer.faces, problem));
   const picture = await drawn(file, LONGEST_SIDE);
-  if (picture) return lightTogether(place.querySelector("canvas"), picture, scaled(answer.faces, picture.scale), faces.cards);
+  if (picture) {
+    light = lightTogether(place.querySelector("canvas"), picture, scaled(answer.faces, picture.scale), panel);
+    return;
+  }
   place.querySelector("figure").hidden = place.querySelector(".save-picture").hidden = true;
   say(problem, UNKNOWN);
 }
@@ -63,55 +68,17 @@ function save(blob, name) {
   setTimeout(() => URL.revokeObjectURL(link.href), 60_000); // browsers may ask where to save it first
 }
 
-// cards: the faces' lines, by the faces' numbers.
-function lightTogether(canvas, picture, faces, cards) {
+function lightTogether(canvas, picture, faces, panel) {
   const context = canvas.getContext("2d");
-  let lit = null; // the number of a face
-  [canvas.width, canvas.height] = [picture.canvas.width, picture.canvas.height];
+  const size = [picture.canvas.width, picture.canvas.height];
+  [canvas.width, canvas.height] = size;
+  const light = new Light(panel, canvas, () => ({ faces, size }), draw);
 
   function draw() {
     context.drawImage(picture.canvas, 0, 0);
-    drawBoxes(context, faces, false, lit);
+    drawBoxes(context, faces, false, light.face);
   }
 
-  // number: null for the face whose line has the focus, if any.
-  function light(number) {
-    const next = number ?? [...cards.keys()].find((each) => cards.get(each) === document.activeElement) ?? null;
-    if (next === lit) return;
-    lit = next;
-    for (const [each, card] of cards) card.classList.toggle("lit", each === lit);
-    draw();
-  }
-
-  for (const [number, card] of cards) {
-    card.tabIndex = 0;
-    card.setAttribute("aria-label", `Face ${card.querySelector("h3").textContent}`);
-    for (const event of ["pointerenter", "focus"]) card.addEventListener(event, () => light(number));
-    for (const event of ["pointerleave", "blur"]) card.addEventListener(event, () => light(null));
-  }
-  for (const event of ["pointermove", "pointerdown"]) {
-    canvas.addEventListener(event, (at) => light(faceAt(faces, canvas, at)));
-  }
-  canvas.addEventListener("pointerleave", ({ pointerType }) => {
-    if (pointerType !== "touch") light(null); // what was touched stays lit
-  });
-  canvas.addEventListener("click", () => cards.get(lit)?.scrollIntoView({ block: "nearest" }));
   draw();
-}
-
-// The number of the smallest face at a pointer, or null.
-function faceAt(faces, canvas, { offsetX, offsetY }) {
-  // The picture may be smaller than its element, and is then in its middle.
-  const zoom = Math.min(canvas.clientWidth / canvas.width, canvas.clientHeight / canvas.height);
-  const x = (offsetX - (canvas.clientWidth - zoom * canvas.width) / 2) / zoom;
-  const y = (offsetY - (canvas.clientHeight - zoom * canvas.height) / 2) / zoom;
-  const hit = faces.filter((face) => isIn(face, x, y));
-  hit.sort((one, other) => one.box[2] * one.box[3] - other.box[2] * other.box[3]);
-  return hit[0]?.face ?? null;
-}
-
-function isIn({ box: [left, top, width, height], angle }, x, y) {
-  const [across, down] = [x - left - width / 2, y - top - height / 2];
-  const [cosine, sine] = [Math.cos((angle * Math.PI) / 180), Math.sin((angle * Math.PI) / 180)];
-  return Math.abs(across * cosine + down * sine) <= width / 2 && Math.abs(down * cosine - across * sine) <= height / 2;
+  return light;
 }

@@ -4,12 +4,15 @@ import { ask, say } from "./ask.js";
 import { timeText } from "./clock.js";
 import { Curves } from "./curves.js";
 import { Downloads } from "./downloads.js";
+import { FacePanel } from "./face_panel.js";
+import { offerFullScreen } from "./full_screen.js";
+import { Light } from "./lighting.js";
 import { Markers } from "./markers.js";
 import { People } from "./people.js";
 import { OwnClock, VideoClock } from "./player_clock.js";
 import { Recording } from "./player_data.js";
 import { Edits } from "./player_edits.js";
-import { Bars, Boxes, facesAt } from "./player_faces.js";
+import { Boxes, facesAt } from "./player_faces.js";
 import { listenToKeys } from "./player_keys.js";
 import { Strips } from "./strips.js";
 import { TimeAxis } from "./time_axis.js";
@@ -48,7 +51,9 @@ class Player {
     const changed = (names) => this.change(names);
     this.edits = new Edits(`${address}/edits`, content, this.find(".unsaved"), signal, changed);
     recording.apply(this.edits);
-    this.bars = new Bars(this.find(".faces"), this.find(".nobody"));
+    this.panel = new FacePanel(this.find(".now"), { point: (number) => this.light.set(number) });
+    const shown = () => ({ faces: this.facesAt(this.shownTime ?? 0), size: recording.size });
+    this.light = new Light(this.panel, this.find(".overlaid"), shown, () => this.showBoxes());
     this.setUpClock();
     this.setUpAxis(colours);
     this.people = new People(place, recording, this.edits, this.expressions, {
@@ -71,7 +76,7 @@ class Player {
     const { recording } = this;
     const video = this.find("video");
     if (!recording.size) return this.goWithoutVideo(WITHOUT_VIDEO);
-    this.find(".overlaid").style.aspectRatio = `${recording.size[0]} / ${recording.size[1]}`;
+    this.find(".overlaid").style.setProperty("--ratio", recording.size[0] / recording.size[1]);
     this.boxes = new Boxes(this.find(".boxes"), recording.size);
     this.clock = new VideoClock(recording, video, () => this.move(), (time) => this.showBoxes(time));
     video.addEventListener("error", () => this.goWithoutVideo(UNPLAYABLE));
@@ -118,7 +123,7 @@ class Player {
     on(".speed", "change", ({ target }) => (this.clock.rate = Number(target.value)));
     on(".with-boxes", "change", () => this.showBoxes());
     on(".sound", "change", ({ target }) => (find("video").muted = !target.checked));
-    on(".full", "click", () => this.fill());
+    offerFullScreen(find(".full"), find("figure"));
     on(".show-keys", "click", () => keys.showModal());
     listenToKeys(this.place, {
       " ": () => this.clock.toggle(),
@@ -151,11 +156,6 @@ class Player {
         say(problem, error.message);
       }
     });
-  }
-
-  fill() {
-    if (document.fullscreenElement) document.exitFullscreen();
-    else this.find("figure").requestFullscreen();
   }
 
   // While somebody drags, the recording stands still; afterwards it plays on if it did before.
@@ -221,8 +221,7 @@ class Player {
 
   showBars() {
     this.showingBars = null;
-    this.bars.chosen = this.people.chosen;
-    this.bars.show(facesAt(this.recording, this.edits, this.expressions, this.clock.time));
+    this.panel.show(this.facesAt(this.clock.time), 0, this.people.chosen);
   }
 
   point(time) {
@@ -237,7 +236,7 @@ class Player {
     const values = row === undefined ? null : recording.probabilities(row);
     say(this.find(".read-at"), timeText(recording.moments[recording.frameAt(time)]));
     this.values.forEach((place, index) => {
-      place.textContent = values ? `${(100 * values[index]).toFixed(2)} %` : "–";
+      place.textContent = values ? `${(100 * values[index]).toFixed(2)}\u00a0%` : "–";
     });
   }
 
@@ -246,6 +245,10 @@ class Player {
     this.shownTime = time;
     if (!this.boxes || time === undefined) return;
     const isHidden = !this.find(".with-boxes").checked;
-    this.boxes.show(isHidden ? [] : facesAt(this.recording, this.edits, this.expressions, time));
+    this.boxes.show(isHidden ? [] : this.facesAt(time), this.light.face);
+  }
+
+  facesAt(time) {
+    return facesAt(this.recording, this.edits, this.expressions, time);
   }
 }

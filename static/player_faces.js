@@ -1,6 +1,5 @@
-// The faces at a moment of a recording: as boxes over the video, and as bars beside it.
+// The faces at a moment of a recording, and their boxes over the video.
 import { drawBoxes } from "./boxes.js";
-import { Faces } from "./faces.js";
 
 // The faces at a time, as the live view has them. expressions: their names, in order.
 export function facesAt(recording, edits, expressions, time) {
@@ -27,22 +26,10 @@ export class Boxes {
     this.context = canvas.getContext("2d");
   }
 
-  show(faces) {
+  // lit: the number of the face whose box stands out, or null.
+  show(faces, lit) {
     const { canvas } = this.context;
     this.context.clearRect(0, 0, canvas.width, canvas.height);
-    drawBoxes(this.context, faces);
-  }
-}
-
-// Bars with the name of whoever has one, the chosen person's first.
-export class Bars extends Faces {
-  chosen = null;
-
-  fill(card, face) {
-    super.fill(card, face);
-    const number = card.querySelector(".number");
-    const name = face.name || String(face.face);
-    if (number.textContent !== name) number.textContent = name;
-    card.classList.toggle("chosen", face.face === this.chosen);
+    drawBoxes(this.context, faces, false, lit);
   }
 }

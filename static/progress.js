@@ -1,4 +1,4 @@
-// How far something is, in words: "34%, about 20 seconds left".
+// How far something is, in words: "34 %, about 20 seconds left".
 const FIRST = 2; // seconds before which nothing is said of the time left
 const SHORTEST = 10; // seconds over which the speed is averaged at least; otherwise over half of the time so far
 const STAYS = 0.75; // of a step by which an estimate must differ from what is shown to replace it
@@ -23,7 +23,7 @@ export class Progress {
 
   // The words for a share, 0 to 1, that is done now. now: in seconds.
   tell(share, now = performance.now() / 1000) {
-    const percent = `${Math.floor(100 * share)}%`;
+    const percent = `${Math.floor(100 * share)}\u00a0%`;
     if (this.share === null || share < this.share) this.restart();
     if (this.share === null) Object.assign(this, { share, began: now, at: now });
     if (share > this.share) this.note(share, now);

@@ -1,6 +1,6 @@
 // A strip of labels over time for each person: a coloured bar per label, pale where it is unsure, thin where the head
 // is turned away.
-import { colourOf } from "./faces.js";
+import { colourOf } from "./colours.js";
 import { NOBODY, TURNED_AWAY, UNSURE } from "./player_data.js";
 
 const ROW = 22; // pixels
@@ -52,21 +52,27 @@ export class Strips {
     const left = this.sides.left + begin;
     const width = end - begin;
     if (kind === TURNED_AWAY) {
-      context.fillStyle = getComputedStyle(this.canvas).color;
-      context.globalAlpha = PALE;
+      context.fillStyle = getComputedStyle(this.canvas).getPropertyValue("--quiet");
       context.fillRect(left, top + ROW / 2 - 1, width, 2);
-      context.globalAlpha = 1;
       return;
     }
     const [name, colour] = this.expressions[label];
-    context.fillStyle = colour;
-    context.globalAlpha = kind === UNSURE ? PALE : 1;
+    context.fillStyle = context.strokeStyle = colour;
+    if (kind === UNSURE) return drawPale(context, left, top + 2, width, ROW - 4);
     context.fillRect(left, top + 2, width, ROW - 4);
-    context.globalAlpha = 1;
-    if (kind === UNSURE || context.measureText(name).width + 8 > width) return;
+    if (context.measureText(name).width + 8 > width) return;
     context.fillStyle = "white";
     context.fillText(name, left + 4, top + ROW / 2);
   }
+}
+
+// A bar for what is unsure: pale, with edges that can be seen. In the context's colours.
+export function drawPale(context, left, top, width, height) {
+  context.globalAlpha = PALE;
+  context.fillRect(left, top, width, height);
+  context.globalAlpha = 1;
+  context.lineWidth = 1;
+  context.strokeRect(left + 0.5, top + 0.5, Math.max(1, width - 1), height - 1);
 }
 
 function runsOf(columns) {

@@ -233,11 +233,14 @@ byId("choose-files").addEventListener("change", ({ target }) => {
   target.value = "";
 });
 
-const drop = byId("drop");
-for (const event of ["dragover", "dragleave", "drop"]) {
-  drop.addEventListener(event, (dragged) => {
-    dragged.preventDefault();
-    drop.classList.toggle("over", event === "dragover");
-    if (event === "drop") for (const file of dragged.dataTransfer.files) add(file);
+// Where a file is dropped does not matter; see page.js.
+export function addFiles(files) {
+  for (const file of files) add(file);
+}
+
+for (const event of ["dragenter", "dragover", "dragleave", "drop"]) {
+  document.addEventListener(event, ({ relatedTarget }) => {
+    const isOver = event !== "drop" && (event !== "dragleave" || relatedTarget !== null);
+    byId("drop").classList.toggle("over", isOver);
   });
 }

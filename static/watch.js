@@ -1,8 +1,11 @@
 // The live view: shows the picture, and its faces and state, which the server sends ten times a second.
 import { STOPPED } from "./answers.js";
-import { ask, byId, complain, say, withdrawComplaints } from "./ask.js";
-import { showSources } from "./choose.js";
-import { Faces } from "./faces.js";
+import { ask, byId, complain, put, say, withdrawComplaints } from "./ask.js";
+import { drawLitBox } from "./boxes.js";
+import { offerSources, showSources } from "./choose.js";
+import { FacePanel } from "./face_panel.js";
+import { offerFullScreen } from "./full_screen.js";
+import { Light } from "./lighting.js";
 import { join, leave } from "./live_events.js";
 import { offerMarkers } from "./marker_form.js";
 import * as picture from "./picture.js";
@@ -10,9 +13,18 @@ import { showRecording } from "./record.js";
 import { Timeline } from "./timeline.js";
 
 const SPAN = 120; // seconds
+const LASTS = 3000; // milliseconds for which a face that has gone keeps its line
 const ASK_EVERY = 2000; // milliseconds, while paused
-const faces = new Faces(byId("faces"), byId("nobody"), (face) => ask("rest", "POST", { face }));
+const overlay = byId("lit").getContext("2d");
+const panel = new FacePanel(byId("faces"), {
+  rest: (face) => changeForAll(() => ask("rest", "POST", { face })),
+  lasts: LASTS,
+  span: SPAN,
+  point: (number) => light.set(number),
+});
+const light = new Light(panel, byId("picture").parentElement, () => latest, drawLit);
 const timeline = new Timeline(byId("timeline"), byId("timeline-words"), SPAN);
+let latest = { faces: [], size: [1, 1] }; // the latest event
 offerMarkers("", byId("live"), (name, ago) => ask("markers", "POST", { name, ago }));
 let isOpen = false;
 let isPaused = false;
@@ -28,8 +40,7 @@ function hear(message) {
     picture.check(now);
   } else if (message.problem) {
     setGone(message.problem);
-    clearFigures();
-    faces.clear();
+    clear();
   } else if (message.picture) {
     picture.showSingle(message.picture);
   } else if (message.pictureProblem) {
@@ -40,20 +51,39 @@ function hear(message) {
 }
 
 function show(now) {
-  if (byId("source").textContent !== now.source) {
-    byId("source").textContent = now.source;
-    timeline.clear();
-    showSources(now.source);
-  }
+  latest = now;
+  if (byId("source").textContent !== now.source) showSource(now.source);
   // A still picture has no frame rate.
-  byId("fps").textContent = now.fps ? `${now.fps.toFixed(now.fps < 10 ? 1 : 0)} frames per second` : "";
-  byId("delay").textContent = now.fps ? `${now.delay} ms behind` : "";
-  byId("viewers").textContent = now.viewers === 1 ? "1 viewer" : `${now.viewers} viewers`;
+  put(byId("fps"), now.fps ? `${now.fps.toFixed(now.fps < 10 ? 1 : 0)} frames per second` : "");
+  put(byId("delay"), now.fps ? `${now.delay} ms behind` : "");
+  put(byId("viewers"), now.viewers === 1 ? "1 viewer" : `${now.viewers} viewers`);
   showState(now);
-  faces.show(now.faces);
-  if (now.problem) byId("nobody").hidden = true; // what the picture shows is not from the source
+  picture.shape(now.size);
+  panel.show(now.faces, now.time);
+  if (now.problem) panel.nobody.hidden = true; // what the picture shows is not from the source
+  drawLit();
+  byId("over-time").hidden = now.still;
   timeline.markers = now.markers;
   timeline.add(now.time, now.faces);
+}
+
+function showSource(source) {
+  byId("source").textContent = source;
+  const note = byId("note");
+  if (note) note.hidden = source !== note.dataset.source;
+  timeline.clear();
+  panel.clear();
+  showSources(source);
+}
+
+// The stream has a box on each face already; over it, this draws the one that is lit.
+function drawLit() {
+  const { canvas } = overlay;
+  const face = latest.faces.find((each) => each.face === light.face);
+  if (canvas.hidden && !face) return;
+  canvas.hidden = !face;
+  [canvas.width, canvas.height] = latest.size;
+  if (face) drawLitBox(overlay, face);
 }
 
 // Shows what does not belong to a frame, and so goes on while paused.
@@ -73,6 +103,14 @@ function setGone(sentence) {
   isGone = sentence !== "";
   say(byId("gone"), sentence);
   byId("stage").classList.toggle("gone", isGone && !isPaused);
+}
+
+// Shows nothing that is no longer so.
+function clear() {
+  clearFigures();
+  latest = { ...latest, faces: [] };
+  panel.clear();
+  light.set(null);
 }
 
 function clearFigures() {
@@ -96,8 +134,11 @@ export function close() {
 
 export { close as hide, open as show };
 
-byId("pause").addEventListener("click", () => {
-  isPaused = !isPaused;
+byId("pause").addEventListener("click", () => setPaused(!isPaused));
+
+function setPaused(paused) {
+  if (paused === isPaused) return;
+  isPaused = paused;
   byId("pause").setAttribute("aria-pressed", isPaused);
   byId("pause").textContent = isPaused ? "Resume" : "Pause";
   if (isPaused) {
@@ -109,7 +150,13 @@ byId("pause").addEventListener("click", () => {
     clearTimeout(asking);
     join(hear);
   }
-});
+}
+
+// What changes the picture for everyone also ends a pause here, so that whoever changes it sees what changed.
+function changeForAll(change) {
+  setPaused(false);
+  return change();
+}
 
 // While paused, nobody sends the events; what they say besides the frame is asked for.
 async function lookWhilePaused() {
@@ -127,15 +174,13 @@ async function lookWhilePaused() {
   asking = setTimeout(lookWhilePaused, ASK_EVERY);
 }
 
-byId("full").addEventListener("click", () => {
-  if (document.fullscreenElement) document.exitFullscreen();
-  else byId("stage").requestFullscreen();
-});
+offerFullScreen(byId("full"), byId("stage"));
+offerSources((source) => changeForAll(() => ask("source", "POST", { source })));
 
 byId("settings").addEventListener("change", async ({ target }) => {
   say(byId("settings-problem"), "");
   try {
-    await ask("settings", "POST", { [target.name]: target.checked });
+    await changeForAll(() => ask("settings", "POST", { [target.name]: target.checked }));
   } catch (error) {
     target.checked = !target.checked; // as it still is
     complain(byId("settings-problem"), error);

@@ -74,7 +74,7 @@ def _draw(layers: Sequence[_Layer], faces: Sequence[Face], outlines: bool, label
             _draw_outline(layer, face, line)
     for face in faces if labels else ():
         if face.label is not None and face.smoothed is not None:
-            what = f"{EMOTIONS[face.label]} {face.smoothed[face.label]:.0%}" if face.sure else UNSURE
+            what = f"{EMOTIONS[face.label]} {100 * face.smoothed[face.label]:.0f} %" if face.sure else UNSURE
             left, top = np.rint(corners_of(face).min(axis=0)).astype(int).tolist()
             _draw_label(layers, left, top, f"{_called(face)}  {what}", face_colour(face.number), line)
 

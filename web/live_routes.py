@@ -83,7 +83,8 @@ def live_routes(view: LiveView, note: str | None, recordings: Path) -> Blueprint
 def _add_page(routes: Blueprint, view: LiveView, note: str | None, recordings: Path) -> None:
     @routes.get("/")
     def index() -> ResponseReturnValue:
-        told = {"note": note, "recordings": recordings, "emotions": EMOTIONS}
+        first_source = source_name(view.first_source)
+        told = {"note": note, "first_source": first_source, "recordings": recordings, "emotions": EMOTIONS}
         return render_template("index.html", state=view.video.state(), **told)
 
     @routes.get("/openapi.json")
@@ -161,7 +162,7 @@ def _add_controls(routes: Blueprint, view: LiveView) -> None:
         known = view.choices()
         if not isinstance(wanted, str) or not (wanted in known or is_address(wanted)):
             raise RequestError(
-                "Send an address that begins with http, https or rtsp, or one of the names that /sources lists.", 400
+                "This can't be watched. Give an address that begins with http://, https:// or rtsp://.", 400
             )
         if wanted not in known:
             view.remember(wanted)
