@@ -24,16 +24,16 @@ def many_faces(model: FacialExpressionModel, folder: Path) -> list[Figure]:
 
     Prints where the processor time of a frame with ten faces goes.
     """
-    ten = _mosaic(folder, 5, 2, FULL_HD)
+    ten = mosaic(folder, 5, 2, FULL_HD)
     rate, latency, age = _watch(ten)
     figures = [
         Figure("live 1920×1080 with ten moving faces", rate, 29.5, " frames a second"),
         Figure("the same: from source to viewer, 99th percentile", latency, 120, " ms", at_most=True),
         Figure("the same: the oldest label", age, 150, " ms", at_most=True),
     ]
-    rate, *_ = _watch(_mosaic(folder, 10, 3, FULL_HD))
+    rate, *_ = _watch(mosaic(folder, 10, 3, FULL_HD))
     figures.append(Figure("live 1920×1080 with thirty moving faces", rate, 24, " frames a second"))
-    rate, *_ = _watch(_mosaic(folder, 8, 2, HD), in_browser=True)
+    rate, *_ = _watch(mosaic(folder, 8, 2, HD), in_browser=True)
     figures.append(Figure("live 1280×720 with sixteen, a browser watching", rate, 25, " frames a second"))
     print("  milliseconds of processor time for a frame with ten faces:")
     for stage, milliseconds in stages(model, ten):
@@ -41,7 +41,8 @@ def many_faces(model: FacialExpressionModel, folder: Path) -> list[Figure]:
     return figures
 
 
-def _mosaic(folder: Path, columns: int, rows: int, size: Size) -> Path:
+def mosaic(folder: Path, columns: int, rows: int, size: Size) -> Path:
+    """A video of so many faces that move, in a folder."""
     path = folder / f"mosaic {columns * rows}.mp4"
     return write_h264(path, mosaic_frames(columns, rows, size), MOSAIC_RATE)
 

@@ -1,6 +1,7 @@
-"""Measures the page's player in a Chromium: `pipenv run bench-page`. Exits with 1 where a figure misses its bar.
+"""Measures the page in a Chromium: `pipenv run bench-page`. Exits with 1 where a figure misses its bar.
 
-It plays recordings that are generated: shapes that move, and probabilities that come and go.
+It plays recordings that are generated, shapes that move and probabilities that come and go, and shows a class of
+sixteen people live.
 """
 
 import csv
@@ -24,6 +25,7 @@ import numpy as np
 from playwright.sync_api import Page, sync_playwright
 
 from benchmarks.figures import Figure, measure
+from benchmarks.page_live import first_pictures, sixteen_people
 from benchmarks.serving import App
 from camera import VideoCamera
 from paths import DEMO
@@ -257,7 +259,7 @@ def agreement(page: Page, table: Path) -> int:
         minutes, seconds = moment.split(":")
         nearest = times[np.abs(times - 60 * int(minutes) - float(seconds)).argmin()]
         shares = [float(rows[nearest][name] or "nan") for name in SMOOTHED]
-        said = [float(value.rstrip(" %")) / 100 if value != "–" else math.nan for value in values]
+        said = [float(value.rstrip("\u00a0%")) / 100 if value != "–" else math.nan for value in values]
         agreed += np.allclose(said, shares, atol=1e-6, equal_nan=True)
     return agreed
 
@@ -305,6 +307,8 @@ def main() -> int:
                 "A recording in the player": lambda: player(folder, MINUTES, OPEN_WITHIN),
                 "A long one": lambda: player(folder, LONG_MINUTES, OPEN_LONG_WITHIN),
                 "A killed one": lambda: killed(folder),
+                "The live view's first picture": lambda: first_pictures(folder),
+                "The live view of a class": lambda: sixteen_people(folder),
             },
             "results_page",
         )

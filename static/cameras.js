@@ -5,7 +5,7 @@ export class Cameras {
 
   // select: the element to choose with. change: is called after another was chosen.
   constructor(select, change) {
-    Object.assign(this, { select, label: select.closest("label") });
+    Object.assign(this, { select, place: select.parentElement });
     select.addEventListener("change", () => {
       this.chosen = select.value;
       change();
@@ -30,11 +30,11 @@ export class Cameras {
       return new Option(name, each.deviceId, false, each.deviceId === deviceId);
     });
     this.select.replaceChildren(...options);
-    this.label.hidden = options.length < 2;
+    this.place.hidden = options.length < 2;
   }
 
   hide() {
     this.current = null;
-    this.label.hidden = true;
+    this.place.hidden = true;
   }
 }

@@ -86,7 +86,7 @@ def test_the_picture_moves_and_the_bars_follow_the_expression(serve, open_page):
     page.wait_for_function("() => document.querySelectorAll('#faces meter')[3].value > 0.7")
     assert page.locator("#faces article").count() == 1
     assert page.locator("#faces dt").all_inner_texts()[3] == "Happy"
-    assert page.locator("#faces dd").nth(3).inner_text().endswith("%")
+    assert page.locator("#faces dd").nth(3).inner_text().endswith("\u00a0%")
     assert "frames per second" in page.locator("#fps").inner_text()
     assert "Face 1:" in page.locator("#timeline-words").inner_text()
 
@@ -196,7 +196,7 @@ def test_what_is_watched_can_be_chosen(serve, open_page, clip, picture):
     wait_until(lambda: state(page)["source"] == "clip.mp4")
     page.get_by_label("Address of a network camera").fill("file:///etc/passwd")
     page.get_by_role("button", name="Watch").click()
-    page.get_by_text("an address that begins with http, https or rtsp").wait_for()
+    page.get_by_text("an address that begins with http://, https:// or rtsp://").wait_for()
     assert state(page)["source"] == "clip.mp4"
 
 
@@ -328,7 +328,7 @@ def test_everything_can_be_done_with_the_keyboard(serve, open_page, clip, pictur
     assert page.evaluate("() => document.activeElement.id") == "choose-files"
 
 
-def test_axe_finds_nothing_serious_and_nothing_runs_over_the_edge(serve, open_page, clip, picture, recordings):
+def test_axe_finds_nothing_and_nothing_runs_over_the_edge(serve, open_page, clip, picture, recordings):
     store(recordings)
     page = open_page(serve(str(clip), recordings_folder=recordings.folder), bypass_csp=True)
     wait_for_face(page)
@@ -346,7 +346,7 @@ def test_axe_finds_nothing_serious_and_nothing_runs_over_the_edge(serve, open_pa
         for scheme in ("light", "dark"):
             page.emulate_media(color_scheme=scheme)
             found = Axe().run(page).response["violations"]
-            assert [each["id"] for each in found if each["impact"] in ("serious", "critical")] == []
+            assert [each["id"] for each in found] == []
 
 
 def test_events_are_json_with_the_faces_as_fer_has_them(serve, open_page, clip):

@@ -64,7 +64,7 @@ def nothing_is_shown(page):
     blank = "(canvas) => !canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data.some(Boolean)"
     return (
         page.locator("#own-faces article").count() == 0
-        and not page.locator("#own-nobody").is_visible()
+        and not page.locator("#own-faces .nobody").is_visible()
         and page.locator("#own-boxes").evaluate(blank)
     )
 
@@ -225,9 +225,9 @@ def test_no_face_is_said_once_the_camera_has_been_looked_at(page):
     assert page.get_by_text("No face in the picture.").filter(visible=True).count() == 0
     start(page)
     page.route("**/api/frames/*", lambda route: route.fulfill(json={"size": [640, 360], "faces": []}))
-    page.locator("#own-nobody").wait_for()
+    page.locator("#own-faces .nobody").wait_for()
     page.get_by_role("button", name="Stop the camera").click()
-    assert not page.locator("#own-nobody").is_visible()
+    assert not page.locator("#own-faces .nobody").is_visible()
 
 
 def test_the_camera_is_recorded_with_its_markers_and_gives_a_snapshot(page):
