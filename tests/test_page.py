@@ -337,7 +337,7 @@ def test_axe_finds_nothing_and_nothing_runs_over_the_edge(serve, open_page, clip
         if tab.startswith("Pictures"):
             page.set_input_files("#choose-files", [str(picture), str(clip)])
             page.wait_for_selector(".upload video", timeout=60_000)
-            page.locator(".upload .face[tabindex]").focus()  # which lights it
+            page.locator(".of-picture .face[tabindex]").focus()  # which lights it
         for width, height in ((1280, 900), (390, 844)):
             page.set_viewport_size({"width": width, "height": height})
             wait_until(lambda: page.evaluate("() => document.documentElement.scrollWidth <= window.innerWidth"))

@@ -141,7 +141,7 @@ def test_the_read_out_says_what_the_table_does(open_player):
         page.locator(".read-at").get_by_text(f"0:0{time:.2f}").wait_for()
         row = rows[time, "2"]
         values = page.locator(".readout .value").all_inner_texts()
-        assert values == [f"{100 * float(row[f'{name}_smooth']):.2f} %" for name in EXPRESSIONS]
+        assert values == [f"{100 * float(row[f'{name}_smooth']):.2f}\u00a0%" for name in EXPRESSIONS]
 
 
 def test_keys_and_dragging_move_through_the_recording(open_player):
@@ -283,7 +283,7 @@ def test_the_drawn_video_shows_how_far_it_is(open_player):
     page, _ = open_player("few")
     with page.expect_download() as download:
         page.get_by_role("button", name="Annotated video").click()
-        page.get_by_text(re.compile(r"Annotated video: \d+ %")).wait_for()
+        page.get_by_text(re.compile(r"Annotated video: \d+\s%")).wait_for()
     assert download.value.suggested_filename == "generated_annotated.mp4"
     page.locator(".making progress").wait_for(state="hidden")
 
