@@ -9,6 +9,8 @@ import simplejpeg
 from vision.opencv import cv2
 
 JPEG_QUALITY = 80  # of 100
+# Of frames with so few pixels, which the page enlarges, so that blocks would show where the picture is smooth.
+ENLARGED_QUALITY, ENLARGED_BELOW = 93, 500_000
 NEUTRAL = 128  # of the planes of colour, where there is none
 # What brightness and colour of a video are multiplied by, once 16 is taken off: from 16..235 and 16..240 to 0..255.
 BLACK, BRIGHTNESS_FACTOR, COLOUR_FACTOR = 16, 255 / 219, 255 / 224
@@ -126,4 +128,6 @@ def fit(planes: Planes, size: tuple[int, int]) -> tuple[Planes, float, tuple[int
 
 def to_jpeg(planes: Planes) -> bytes:
     """A frame as JPEG."""
-    return simplejpeg.encode_jpeg_yuv_planes(*parts_of(planes), quality=JPEG_QUALITY)
+    parts = parts_of(planes)
+    quality = ENLARGED_QUALITY if parts[0].size < ENLARGED_BELOW else JPEG_QUALITY
+    return simplejpeg.encode_jpeg_yuv_planes(*parts, quality=quality)
