@@ -1,6 +1,7 @@
 // The live view: shows the picture, and its faces and state, which the server sends ten times a second.
 import { STOPPED } from "./answers.js";
 import { ask, byId, complain, say, withdrawComplaints } from "./ask.js";
+import { audienceText } from "./audience.js";
 import { showSources } from "./choose.js";
 import { Faces } from "./faces.js";
 import { join, leave } from "./live_events.js";
@@ -48,7 +49,8 @@ function show(now) {
   // A still picture has no frame rate.
   byId("fps").textContent = now.fps ? `${now.fps.toFixed(now.fps < 10 ? 1 : 0)} frames per second` : "";
   byId("delay").textContent = now.fps ? `${now.delay} ms behind` : "";
-  byId("viewers").textContent = now.viewers === 1 ? "1 viewer" : `${now.viewers} viewers`;
+  if (byId("share")) byId("viewers").textContent = audienceText(now);
+  else byId("viewers").textContent = now.viewers === 1 ? "1 viewer" : `${now.viewers} viewers`;
   showState(now);
   faces.show(now.faces);
   if (now.problem) byId("nobody").hidden = true; // what the picture shows is not from the source
