@@ -76,9 +76,7 @@ def test_the_link_can_be_copied_and_its_code_is_seen(shared, chromium, host):
         page.goto(f"{address}/?token={TOKEN}", wait_until="domcontentloaded")
         wait_for_face(page)
         page.locator("#share").scroll_into_view_if_needed()
-        page.wait_for_function(
-            "() => document.querySelector('.qr').naturalWidth > 0"
-        )
+        page.wait_for_function("() => document.querySelector('.qr').naturalWidth > 0")
         page.get_by_role("button", name="Copy").click()
         page.get_by_text("Copied.").wait_for()
         page.get_by_label("Address of a network camera").focus()
