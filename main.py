@@ -131,14 +131,16 @@ def serve(options: argparse.Namespace) -> None:
         model.result()
     video = camera.VideoCamera(source, model, options.sure)
     needs_token = options.allow_host or not is_loopback(options.host)
-    token = secrets.token_urlsafe(24) if needs_token else None
+    token, watch_token = (secrets.token_urlsafe(24), secrets.token_urlsafe(24)) if needs_token else (None, None)
     names = [*names_of(options.host), *options.allow_host]
     folder = options.recordings.absolute()
-    app = create_app(video, note, names, token, options.embed, options.behind_proxy, folder)
+    app = create_app(video, note, names, token, options.embed, options.behind_proxy, folder, watch_token)
     try:
         server = create_server(app, listener, options.host, tls)
         print(f"Recordings are stored in {folder}", flush=True)
         announce(addresses(options.host, names, server.port, tls is not None, token), not options.no_browser)
+        if watch_token:
+            announce_watching(outward_addresses(names, server.port, tls is not None, watch_token))
         threading.Thread(target=watch_model, args=(model, server), daemon=True).start()
         server.serve_forever()
     finally:
@@ -150,9 +152,16 @@ def serve(options: argparse.Namespace) -> None:
 def addresses(host: str, names: list[str], port: int, tls: bool, token: str | None) -> list[str]:
     """The links under which the page can be opened."""
     here = [f"[{host}]" if host == "::1" else HOST] if is_loopback(host) or host in EVERYWHERE else []
-    hosts = here + [name for name in names if name not in OWN_NAMES]
-    query = f"/?token={token}" if token else ""
-    return [f"{'https' if tls else 'http'}://{name}:{port}{query}" for name in hosts]
+    return [_link(name, port, tls, token) for name in here] + outward_addresses(names, port, tls, token)
+
+
+def outward_addresses(names: list[str], port: int, tls: bool, token: str | None) -> list[str]:
+    """Those links that other machines can open."""
+    return [_link(name, port, tls, token) for name in names if name not in OWN_NAMES]
+
+
+def _link(name: str, port: int, tls: bool, token: str | None) -> str:
+    return f"{'https' if tls else 'http'}://{name}:{port}" + (f"/?token={token}" if token else "")
 
 
 def announce(links: list[str], browser: bool) -> None:
@@ -161,6 +170,12 @@ def announce(links: list[str], browser: bool) -> None:
         print(f"Serving on {link} (Ctrl-C stops)", flush=True)
     if browser:
         open_browser(links[0])
+
+
+def announce_watching(links: list[str]) -> None:
+    """Print the links with which others can only watch."""
+    for link in links:
+        print(f"Others can watch on {link}", flush=True)
 
 
 def watch_model(model: Future[FacialExpressionModel], server: BaseWSGIServer) -> None:

@@ -11,10 +11,13 @@ let isAnswered = false; // whether anything has come through the port
 let unanswered = 0;
 let deaths = 0;
 let listener = null;
+let name = ""; // of the worker
 
 // Calls hear with { event }, { problem }, { hasStream }, { picture } and { pictureProblem }, see event_hub.js.
-export function join(hear) {
+// group: those who steer and those who watch get other events, so they share no connection, even in one browser.
+export function join(hear, group = "") {
   listener = hear;
+  name = group;
   if (!port) connect();
   sayHere();
   clearInterval(timer);
@@ -30,7 +33,7 @@ export function leave() {
 function connect() {
   unanswered = 0;
   try {
-    const worker = new SharedWorker(WORKER, { type: "module" });
+    const worker = new SharedWorker(WORKER, { type: "module", name });
     use(worker.port);
     worker.addEventListener("error", () => {
       if (port === worker.port && !isAnswered) connectAlone(); // it could not be loaded

@@ -3,13 +3,14 @@ import { byId } from "./ask.js";
 import * as live from "./watch.js";
 import * as own from "./own.js";
 import * as recordings from "./recordings.js";
+import "./share.js";
 import { addFiles, showEarlier } from "./uploads.js";
+import { followVisibility } from "./visibility.js";
 
 const files = { open: showEarlier, close() {}, hide() {}, show() {} };
 const views = { live, own, files, recordings };
 const tabs = [...document.querySelectorAll("[role=tab]")];
 let chosen = null;
-let isHidden = false;
 
 function choose(tab) {
   const name = tab.getAttribute("aria-controls");
@@ -61,19 +62,8 @@ document.addEventListener("drop", (event) => {
   addFiles(event.dataTransfer.files);
 });
 
-// A page that nobody sees, since its tab is hidden or the browser keeps it for the Back button, uses nothing either.
-function setHidden(hidden) {
-  if (hidden === isHidden) return;
-  isHidden = hidden;
-  if (hidden) views[chosen].hide();
-  else views[chosen].show();
-}
-
 choose(tabs[0]);
-setHidden(document.hidden);
-document.addEventListener("visibilitychange", () => setHidden(document.hidden));
-window.addEventListener("pagehide", () => setHidden(true));
-window.addEventListener("pageshow", () => setHidden(document.hidden));
+followVisibility(() => views[chosen].hide(), () => views[chosen].show()); // a hidden page uses nothing either
 
 // Until here a press would have done nothing.
 for (const control of document.querySelectorAll("button:disabled, fieldset:disabled")) control.disabled = false;

@@ -1,30 +1,20 @@
 // The live view: shows the picture, and its faces and state, which the server sends ten times a second.
 import { STOPPED } from "./answers.js";
-import { ask, byId, complain, put, say, withdrawComplaints } from "./ask.js";
-import { drawLitBox } from "./boxes.js";
+import { ask, byId, complain, say, withdrawComplaints } from "./ask.js";
 import { offerSources, showSources } from "./choose.js";
-import { FacePanel } from "./face_panel.js";
 import { offerFullScreen } from "./full_screen.js";
-import { Light } from "./lighting.js";
 import { join, leave } from "./live_events.js";
+import { LiveFaces } from "./live_faces.js";
+import { audienceText, clearFigures, showFigures } from "./live_figures.js";
 import { offerMarkers } from "./marker_form.js";
 import * as picture from "./picture.js";
 import { showRecording } from "./record.js";
 import { Timeline } from "./timeline.js";
 
 const SPAN = 120; // seconds
-const LASTS = 3000; // milliseconds for which a face that has gone keeps its line
 const ASK_EVERY = 2000; // milliseconds, while paused
-const overlay = byId("lit").getContext("2d");
-const panel = new FacePanel(byId("faces"), {
-  rest: (face) => changeForAll(() => ask("rest", "POST", { face })),
-  lasts: LASTS,
-  span: SPAN,
-  point: (number) => light.set(number),
-});
-const light = new Light(panel, byId("picture").parentElement, () => latest, drawLit);
+const faces = new LiveFaces((face) => changeForAll(() => ask("rest", "POST", { face })));
 const timeline = new Timeline(byId("timeline"), byId("timeline-words"), SPAN);
-let latest = { faces: [], size: [1, 1] }; // the latest event
 offerMarkers("", byId("live"), (name, ago) => ask("markers", "POST", { name, ago }));
 let isOpen = false;
 let isPaused = false;
@@ -40,7 +30,8 @@ function hear(message) {
     picture.check(now);
   } else if (message.problem) {
     setGone(message.problem);
-    clear();
+    clearFigures();
+    faces.clear();
   } else if (message.picture) {
     picture.showSingle(message.picture);
   } else if (message.pictureProblem) {
@@ -51,17 +42,11 @@ function hear(message) {
 }
 
 function show(now) {
-  latest = now;
   if (byId("source").textContent !== now.source) showSource(now.source);
-  // A still picture has no frame rate.
-  put(byId("fps"), now.fps ? `${now.fps.toFixed(now.fps < 10 ? 1 : 0)} frames per second` : "");
-  put(byId("delay"), now.fps ? `${now.delay} ms behind` : "");
-  put(byId("viewers"), now.viewers === 1 ? "1 viewer" : `${now.viewers} viewers`);
+  const viewers = now.viewers === 1 ? "1 viewer" : `${now.viewers} viewers`;
+  showFigures(now, byId("share") ? audienceText(now) : viewers);
   showState(now);
-  picture.shape(now.size);
-  panel.show(now.faces, now.time);
-  if (now.problem) panel.nobody.hidden = true; // what the picture shows is not from the source
-  drawLit();
+  faces.show(now);
   byId("over-time").hidden = now.still;
   timeline.markers = now.markers;
   timeline.add(now.time, now.faces);
@@ -72,18 +57,8 @@ function showSource(source) {
   const note = byId("note");
   if (note) note.hidden = source !== note.dataset.source;
   timeline.clear();
-  panel.clear();
+  faces.clear();
   showSources(source);
-}
-
-// The stream has a box on each face already; over it, this draws the one that is lit.
-function drawLit() {
-  const { canvas } = overlay;
-  const face = latest.faces.find((each) => each.face === light.face);
-  if (canvas.hidden && !face) return;
-  canvas.hidden = !face;
-  [canvas.width, canvas.height] = latest.size;
-  if (face) drawLitBox(overlay, face);
 }
 
 // Shows what does not belong to a frame, and so goes on while paused.
@@ -103,18 +78,6 @@ function setGone(sentence) {
   isGone = sentence !== "";
   say(byId("gone"), sentence);
   byId("stage").classList.toggle("gone", isGone && !isPaused);
-}
-
-// Shows nothing that is no longer so.
-function clear() {
-  clearFigures();
-  latest = { ...latest, faces: [] };
-  panel.clear();
-  light.set(null);
-}
-
-function clearFigures() {
-  for (const id of ["fps", "delay", "viewers"]) byId(id).textContent = "";
 }
 
 export function open() {

@@ -24,7 +24,7 @@ from web_client import ask
 open_page = test_page.open_page  # the fixture
 
 GONE = "The server has stopped."
-NEW_LINK = "The program was restarted with a new link; open the link that it printed."
+NEW_LINK = "The program was restarted with a new link; open the link that it printed, or ask for it again."
 
 
 class Proxy(socketserver.ThreadingTCPServer):

@@ -43,6 +43,16 @@ def opened(address, path="/video_feed", context=None, **headers):
             yield response
 
 
+@contextmanager
+def opened_events(address, **headers):
+    """The data of the events as they come."""
+    with closing(_connect(address)) as connection:
+        connection.request("GET", "/events", headers=headers)
+        with connection.getresponse() as response:
+            assert response.status == 200
+            yield (line[6:] for line in response if line.startswith(b"data: "))
+
+
 def read_parts(stream, count=1):
     """The next parts of a stream as (headers, body), each read up to the boundary that follows it at once."""
     parts = []

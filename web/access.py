@@ -1,12 +1,11 @@
-"""Who may use the app, and what browsers may do with its answers."""
+"""Under which names the app answers, to which sites, and what browsers may do with its answers."""
 
-import hmac
 import ipaddress
 import re
 import socket
 from collections.abc import Sequence
 
-from flask import Flask, Response, jsonify, redirect, render_template, request
+from flask import Flask, Response, jsonify, request
 from flask.typing import ResponseReturnValue
 from werkzeug.middleware.proxy_fix import ProxyFix
 
@@ -57,15 +56,13 @@ def _outward_address(family: socket.AddressFamily, elsewhere: str) -> str | None
     return f"[{address}]" if family == socket.AF_INET6 else address
 
 
-def restrict_access(
-    app: Flask, names: Sequence[str], token: str | None = None, embed: Sequence[str] = (), behind_proxy: bool = False
-) -> None:
-    """Let an app answer only to requests for one of these names, with the token where there is one.
+def restrict_access(app: Flask, names: Sequence[str], embed: Sequence[str] = (), behind_proxy: bool = False) -> None:
+    """Let an app answer only to requests for one of these names.
 
-    A token is sent as ?token=… or as Authorization: Bearer; the page keeps it in a cookie. Requests that change
-    anything are accepted from the app's own page, or from programs that are not browsers. Every answer gets
-    SECURITY_HEADERS. embed: origins, such as https://site.example, whose pages may show the picture. behind_proxy:
-    believe what one proxy in front of the app says of the request in X-Forwarded-For, -Proto, -Host and -Prefix.
+    Requests that change anything are accepted from the app's own page, or from programs that are not browsers. Every
+    answer gets SECURITY_HEADERS. embed: origins, such as https://site.example, whose pages may show the picture.
+    behind_proxy: believe what one proxy in front of the app says of the request in X-Forwarded-For, -Proto, -Host and
+    -Prefix.
     """
     known = {name.lower().rstrip(".") for name in names}
     origins = {origin.lower().rstrip("/") for origin in embed}
@@ -74,16 +71,14 @@ def restrict_access(
 
     @app.before_request
     def check() -> ResponseReturnValue | None:
-        if _host_name(request.host) not in known:  # against DNS rebinding
+        if host_name(request.host) not in known:  # against DNS rebinding
             return jsonify(error="This name is not one of the app's; add it with --allow-host."), 400
         origin = request.headers.get("Origin", "").lower()
         host = request.host.lower()
         own = ("", f"http://{host}", f"https://{host}")  # a proxy may speak the latter for this
         if request.method not in SAFE_METHODS and origin not in own:
             return jsonify(error="Only this app's own page may do this."), 403
-        if token is None or request.path == "/healthz":
-            return None
-        return _check_token(token)
+        return None
 
     @app.after_request
     def secure(response: Response) -> Response:
@@ -93,7 +88,7 @@ def restrict_access(
         return response
 
 
-def _host_name(host: str) -> str:
+def host_name(host: str) -> str:
     """A Host header's name in lower case, without its port and a final dot; an IPv6 address keeps its brackets."""
     return re.sub(r":\d*$", "", host.lower()).rstrip(".")
 
@@ -102,27 +97,6 @@ def _embedding_origin() -> str:
     """The origin of the page that shows the picture, as its browser says."""
     place = re.match(r"[^:/]+://[^/?#]*", request.headers.get("Origin") or request.headers.get("Referer", ""))
     return place[0].lower() if place else ""
-
-
-def _check_token(token: str) -> ResponseReturnValue | None:
-    """The answer to a request without the token, or to the page's with ?token=…; None where the request may go on."""
-
-    def is_right(offered: str | None) -> bool:
-        return offered is not None and hmac.compare_digest(offered.encode(), token.encode())
-
-    if request.method in SAFE_METHODS and is_right(request.args.get("token")):
-        if request.path != "/":
-            return None  # at once: programs that show the picture often keep no cookie
-        response = redirect(f"{request.script_root}/")  # so that the token leaves the address bar
-        response.set_cookie(cookie_name("token"), token, httponly=True, samesite="Lax", secure=request.is_secure)
-        return response
-    bearer = request.authorization.token if request.authorization else None
-    if is_right(bearer or request.cookies.get(cookie_name("token"))):
-        return None
-    if request.path == "/" and "text/html" in request.headers.get("Accept", ""):
-        return render_template("token.html", wrong="token" in request.args), 401, {"Cache-Control": "no-store"}
-    sentence = "Open the link that the program printed when it started, or send its token as Authorization: Bearer."
-    return jsonify(error=sentence), 401, {"WWW-Authenticate": "Bearer"}
 
 
 def cookie_name(kind: str) -> str:

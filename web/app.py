@@ -22,6 +22,8 @@ from web.pictures import MOST_BYTES, PictureReader
 from web.prometheus import prometheus_routes
 from web.recording_routes import recording_routes
 from web.recordings import Recordings, default_folder
+from web.sharing import Sharing, sharing_routes
+from web.tokens import require_token
 from web.upload_routes import upload_routes
 from web.video_queue import VideoQueue
 
@@ -47,15 +49,20 @@ def create_app(
     embed: Sequence[str] = (),
     behind_proxy: bool = False,
     recordings_folder: Path | None = None,
+    watch_token: str | None = None,
 ) -> Flask:
     """The Flask app that shows a VideoCamera.
 
-    note: a sentence for the page. names, token, embed, behind_proxy: see restrict_access. recordings_folder: by default
-    that of web.recordings. close_app ends what it runs.
+    note: a sentence for the page. names, embed, behind_proxy: see restrict_access. token, watch_token: see
+    require_token; without a token, everyone may do everything. recordings_folder: by default that of web.recordings.
+    close_app ends what it runs.
     """
     app = Flask(__name__, template_folder=str(TEMPLATES), static_folder=str(STATIC))
     app.config["MAX_CONTENT_LENGTH"] = app.config["MAX_FORM_MEMORY_SIZE"] = MOST_BYTES
-    restrict_access(app, names, token, embed, behind_proxy)
+    restrict_access(app, names, embed, behind_proxy)
+    if token:
+        require_token(app, token, watch_token)
+    sharing = Sharing(watch_token, names) if token and watch_token else None
     answer_errors_as_json(app)
     folder = Path(tempfile.mkdtemp(prefix="expressions-"))
     (folder / "videos").mkdir()
@@ -66,7 +73,8 @@ def create_app(
     pictures, cameras = PictureReader(video.model, video.sure), BrowserCameras(video.model, recordings, video.sure)
     view = LiveView(video, recording, markers)
     app.extensions["expressions"] = Parts(videos, outputs, recordings, cameras, recording, view, folder)
-    app.register_blueprint(live_routes(view, note, recordings.folder))
+    app.register_blueprint(live_routes(view, note, recordings.folder, sharing))
+    app.register_blueprint(sharing_routes(sharing))
     app.register_blueprint(recording_routes(recordings, recording, markers, outputs))
     app.register_blueprint(browser_camera_routes(cameras))
     app.register_blueprint(upload_routes(pictures, videos, outputs))

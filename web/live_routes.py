@@ -19,9 +19,13 @@ from web.faces_json import NO_SUCH_FACE, shot_to_json, wanted_face
 from web.live_recording import LiveRecording
 from web.markers import Markers
 from web.server import MAX_VIEWERS
+from web.sharing import Sharing
+from web.tokens import is_watching
 from web.viewers import Viewers, plain_part
 
 EVENT_PERIOD = 0.1  # seconds from one event to the next; bars need not move at the picture's rate
+TOLD_TO_WATCHERS = ("source", "fps", "waiting", "steering", "watching")  # of the state, beside faces and recording
+NO_PICTURE = "The source gives no picture."  # without the reason, which may name a file's path
 
 
 class LiveView:
@@ -35,17 +39,21 @@ class LiveView:
         self.pictures = Viewers(video.shots)
         self.plain_pictures = Viewers(partial(video.shots, plain=True), plain_part)
         self.events = Viewers(video.shots, self._event, b"", EVENT_PERIOD)
+        self.watchers_events = Viewers(video.shots, self._watchers_event, b"", EVENT_PERIOD)
 
     def close(self) -> None:
         """End all streams."""
-        for viewers in (self.pictures, self.plain_pictures, self.events):
+        for viewers in (self.pictures, self.plain_pictures, self.events, self.watchers_events):
             viewers.close()
 
     def status(self) -> dict[str, Any]:
         """What /state answers: a dict for JSON."""
-        pages = max(len(self.pictures) + len(self.plain_pictures), len(self.events))  # a page is among both
+        steering, watching = len(self.events), len(self.watchers_events)
+        pages = max(len(self.pictures) + len(self.plain_pictures), steering + watching)  # a page is among both
         return self.video.state() | {
             "viewers": pages + self.recording.is_recording(),
+            "steering": steering,
+            "watching": watching,
             "recording": self.recording.state(),
             "markers": self.markers.to_json(),
             "version": VERSION,
@@ -68,23 +76,44 @@ class LiveView:
         self._opened[name] = address
 
     def _event(self, shot: Shot) -> bytes:
-        return f"data: {json.dumps(self.status() | shot_to_json(shot))}\n\n".encode()
+        return _to_event(self.status() | shot_to_json(shot))
+
+    def _watchers_event(self, shot: Shot) -> bytes:
+        state = self.status()
+        told = {name: state[name] for name in TOLD_TO_WATCHERS}
+        told["problem"] = NO_PICTURE if state["problem"] else None
+        told["recording"] = {name: state["recording"][name] for name in ("status", "seconds")}
+        return _to_event(told | shot_to_json(shot))
 
 
-def live_routes(view: LiveView, note: str | None, recordings: Path) -> Blueprint:
-    """note: a sentence for the page. recordings: the folder in which they are stored, which the page tells."""
+def _to_event(data: dict[str, Any]) -> bytes:
+    return f"data: {json.dumps(data)}\n\n".encode()
+
+
+def live_routes(view: LiveView, note: str | None, recordings: Path, sharing: Sharing | None) -> Blueprint:
+    """note: a sentence for the page. recordings: the folder in which they are stored, which the page tells.
+
+    sharing: of the link for others, or None where there is none.
+    """
     routes = Blueprint("live", __name__)
-    _add_page(routes, view, note, recordings)
+    _add_page(routes, view, note, recordings, sharing)
     _add_streams(routes, view)
     _add_controls(routes, view)
     return routes
 
 
-def _add_page(routes: Blueprint, view: LiveView, note: str | None, recordings: Path) -> None:
+def _add_page(routes: Blueprint, view: LiveView, note: str | None, recordings: Path, sharing: Sharing | None) -> None:
     @routes.get("/")
     def index() -> ResponseReturnValue:
-        first_source = source_name(view.first_source)
-        told = {"note": note, "first_source": first_source, "recordings": recordings, "emotions": EMOTIONS}
+        if is_watching():
+            return render_template("watch.html", source=source_name(view.video.source), emotions=EMOTIONS)
+        told = {
+            "note": note,
+            "first_source": source_name(view.first_source),
+            "recordings": recordings,
+            "emotions": EMOTIONS,
+            "watch_link": sharing.link() if sharing else None,
+        }
         return render_template("index.html", state=view.video.state(), **told)
 
     @routes.get("/openapi.json")
@@ -107,7 +136,7 @@ def _add_streams(routes: Blueprint, view: LiveView) -> None:
 
     @routes.get("/events")
     def events() -> ResponseReturnValue:
-        return _stream(view.events, "text/event-stream")
+        return _stream(view.watchers_events if is_watching() else view.events, "text/event-stream")
 
     @routes.get("/snapshot.jpg")
     def snapshot() -> ResponseReturnValue:
