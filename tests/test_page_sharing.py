@@ -43,7 +43,7 @@ def test_a_watcher_sees_picture_faces_and_how_many_watch_and_no_controls(shared,
     steerer = open_page(f"{address}/?token={TOKEN}")
     for page in (watcher, steerer):
         wait_until(lambda page=page: audience(page) == "1 steers, 1 watches")
-    assert watcher.locator("button, input, select, form, [role=tab]").count() == 0
+    assert watcher.locator("button:not(#full), input, select, form, [role=tab]").count() == 0
     ask(address, "/recording", "POST", "{}", **JSON)
     watcher.get_by_text("Recording 0:").wait_for()
     assert "token" not in watcher.url
@@ -54,7 +54,7 @@ def test_a_watcher_sees_picture_faces_and_how_many_watch_and_no_controls(shared,
 
 def test_axe_finds_nothing_on_the_watchers_page_and_nothing_runs_over_the_edge(shared, open_page, tmp_path):
     page = open_page(f"{shared()}/?token={WATCH}", bypass_csp=True)
-    page.locator("#faces li").first.wait_for()
+    page.locator("#faces article").first.wait_for()
     nothing = open_page(f"{shared(tmp_path / 'gone.mp4')}/?token={WATCH}", bypass_csp=True)
     nothing.get_by_text("The source gives no picture.").wait_for(timeout=20_000)
     for each in (page, nothing):
@@ -96,7 +96,7 @@ def test_who_tries_the_link_in_the_browser_that_steers_goes_on_steering(shared, 
         browser.on("weberror", lambda error: complaints.append(str(error.error)))
         watcher, steerer = browser.new_page(), browser.new_page()
         watcher.goto(f"{address}/?token={WATCH}", wait_until="domcontentloaded")
-        watcher.locator("#faces li").first.wait_for()
+        watcher.locator("#faces article").first.wait_for()
         steerer.goto(f"{address}/?token={TOKEN}", wait_until="domcontentloaded")
         wait_for_face(steerer)
         steerer.get_by_role("checkbox", name="Mirror").click()
