@@ -15,5 +15,5 @@ async function copy() {
 }
 
 byId("copy-link")?.addEventListener("click", async () => {
-  byId("copy-state").textContent = (await copy()) ? "Copied." : "The browser does not copy it; it is selected.";
+  byId("copy-state").textContent = (await copy()) ? "Copied." : "This browser can't copy the link. It is selected: press Ctrl+C, or copy it as you would any text.";
 });

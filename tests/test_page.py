@@ -268,7 +268,7 @@ def test_uploaded_videos_wait_play_above_their_curves_and_are_removed(serve, ope
             assert file.read(len(begin)) == begin
         assert download.value.suggested_filename.startswith("a_b_")
     with page.expect_request("**/rest") as asked:
-        page.get_by_role("button", name="Analyse again with that").click()
+        page.get_by_role("button", name="Analyse again with it").click()
     assert asked.value.post_data_json == {"face": 1, "seconds": pytest.approx(1.6, abs=0.1)}
     page.locator(".upload .result:visible video").wait_for(state="hidden")
     page.locator(".upload .result:visible video").wait_for(timeout=60_000)
