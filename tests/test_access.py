@@ -101,7 +101,7 @@ def test_an_address_to_watch_is_never_a_path(serve, clip, address):
     page = serve(str(clip))
     answer = ask(page, "/source", "POST", json.dumps({"source": address}), **JSON)
     assert answer.status == 400
-    assert "http, https or rtsp" in answer.json()["error"]
+    assert "http://, https:// or rtsp://" in answer.json()["error"]
     assert ask(page, "/state").json()["source"] == clip.name
 
 

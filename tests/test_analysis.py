@@ -91,7 +91,7 @@ def test_the_drawn_video_has_boxes_and_names_but_for_whom_is_left_out(folder):
     assert len(images["drawn"]) == FRAMES
     changed = np.abs(images["drawn"][-1] - images["clean"][-1]).max(axis=2) > 40
     assert changed[86:94, 45:90].any(axis=0).all()  # the lower side of the box of face 1
-    assert not changed[:, 195:].any()
+    assert not changed[:, 205:].any()
 
 
 def test_the_chart_and_everything_as_a_zip(folder):
