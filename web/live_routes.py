@@ -41,6 +41,11 @@ class LiveView:
         for viewers in (self.pictures, self.plain_pictures, self.events):
             viewers.close()
 
+    def forget(self) -> None:
+        """Show nobody any more what was shown before."""
+        for viewers in (self.pictures, self.plain_pictures):
+            viewers.forget()
+
     def status(self) -> dict[str, Any]:
         """What /state answers: a dict for JSON."""
         pages = max(len(self.pictures) + len(self.plain_pictures), len(self.events))  # a page is among both
@@ -142,6 +147,8 @@ def _add_controls(routes: Blueprint, view: LiveView) -> None:
         ):
             raise RequestError(f"Send a JSON object with true or false for any of {', '.join(known)}.", 400)
         view.video.change_settings(wanted)
+        if wanted.get("hide"):
+            view.forget()
         return jsonify(view.video.settings)
 
     @routes.post("/rest")
