@@ -49,7 +49,7 @@ from vision.source import SourceError, read_picture
 JPEG_QUALITY = 90
 # Of a job that is shared out: the search for faces, their classification, and the drawing.
 FIND_SHARE, CLASSIFY_SHARE, DRAW_SHARE = 0.45, 0.1, 0.4
-CANDIDATES_EVERY = 0.1  # seconds from one search of a frame for all that may be a face to the next, to hide faces
+CANDIDATES_EVERY = 0.2  # seconds from one search of a frame for all that may be a face to the next, to hide faces
 ROWS_A_PIECE = 50_000  # of the table, that one step writes: those of hours would take much memory
 _frames = FrameCache()
 

@@ -4,7 +4,8 @@ Where faces are hidden, one that is missed is seen by everybody, and a place tha
 """
 
 import itertools
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -17,55 +18,72 @@ from vision.search import LEANING, PROFILES, TILTED, UPRIGHT, View, as_seen, sea
 
 HELD = 1.0  # seconds for which a place stays hidden after a face may have been there; in saved videos also before
 SCALE_FACTOR = 1.2  # how much the search window grows between passes
+FINER = 1.1  # the same for single pictures, of which nothing is known from others
 NEIGHBOURS = 1  # windows that must agree besides the first: a single one is most often none
-# Of the frame's height: the side of the smallest face that every search sees, and that one search in four sees.
-SMALLEST, SMALL = 0.045, 0.022
-FINER = 1.1  # the scale factor for single pictures, of which nothing is known from others
 
-Search = tuple[Path, View]  # a cascade and a view
-EVERY: tuple[Search, ...] = (
-    (CASCADE, UPRIGHT),
-    (SECOND_CASCADE, UPRIGHT),
-    *((PROFILE_CASCADE, view) for view in PROFILES),
+
+@dataclass(frozen=True)
+class _Search:
+    """What is looked for in a whole frame."""
+
+    cascade: Path
+    view: View
+    smallest: float = 0.045  # side of a face, as a share of the frame's height
+    largest: float = 0.0  # 0 is no limit
+
+    def places(self, sizes: list[np.ndarray], scale_factor: float) -> Iterator[Place]:
+        """Where it is seen in a frame; sizes: its halvings."""
+        height = sizes[0].shape[0]
+        smallest, largest = max(CASCADE_WINDOW, round(self.smallest * height)), round(self.largest * height)
+        if self.largest and largest <= smallest:
+            return
+        halved = min((smallest // CASCADE_WINDOW).bit_length(), len(sizes)) - 1
+        seen, back = as_seen(sizes[halved], self.view)
+        boxes, _ = hits(self.cascade, seen, scale_factor, NEIGHBOURS, smallest >> halved, largest >> halved)
+        for x, y, side, _ in boxes.tolist():
+            middle_x, middle_y = (float(at) for at in back @ (x + side / 2, y + side / 2, 1))
+            yield Place(middle_x, middle_y, side, self.view.angle).scaled(2.0**halved)
+
+
+_UPRIGHT = _Search(CASCADE, UPRIGHT)
+_SECOND = _Search(SECOND_CASCADE, UPRIGHT)
+_LEFT, _RIGHT = (_Search(PROFILE_CASCADE, view) for view in PROFILES)
+_SMALL = tuple(replace(each, smallest=0.022, largest=each.smallest) for each in (_UPRIGHT, _SECOND, _LEFT, _RIGHT))
+_TILTED = tuple(_Search(CASCADE, view, 0.09) for view in TILTED)
+_LEANING = tuple(_Search(PROFILE_CASCADE, view, 0.09) for view in LEANING)
+_IN_TURN = (
+    (_SECOND, *_TILTED[:2]),
+    (_LEFT, *_LEANING[:2]),
+    (_RIGHT, *_LEANING[2:]),
+    (*_SMALL[:2], *_TILTED[2:]),
 )
-# In turn with each search: faces that are tilted, and small ones upright or in profile.
-TURNED: tuple[tuple[Search, ...], ...] = (
-    tuple((CASCADE, view) for view in TILTED[:2]),
-    tuple((PROFILE_CASCADE, view) for view in LEANING),
-    tuple((CASCADE, view) for view in TILTED[2:]),
-)
+_AT_ONCE = (_UPRIGHT, _SECOND, _LEFT, _RIGHT)
+_ALL = (*_AT_ONCE, *_SMALL, *_TILTED, *_LEANING)
 
 
 class CandidateSearch:
     """Searches one frame after another for all that may be a face."""
 
     def __init__(self) -> None:
-        self._turns = itertools.count()
+        self._turns = itertools.cycle(_IN_TURN)
         self._sketch: np.ndarray | None = None  # of the frame that was searched last
 
     def search(self, sizes: list[np.ndarray]) -> list[Place]:
         """Where a frame may show faces; sizes: its halvings.
 
-        Upright faces and profiles are looked for in every frame, small and tilted ones in turn, and all in the first
-        frame of a scene.
+        Upright faces are looked for in every frame; profiles and small and tilted faces in turn, since all at once
+        would take five times as long. In the first frame of a scene, upright faces and profiles are.
         """
         sketch = sketch_of(sizes)
         is_new = self._sketch is None or is_another_scene(sketch, self._sketch)
         self._sketch = sketch
-        if is_new:
-            return _all_in(sizes, SCALE_FACTOR)
-        turn = next(self._turns)
-        return [
-            *_seen(sizes, EVERY, SMALLEST, SCALE_FACTOR),
-            *_seen(sizes, (EVERY[turn % len(EVERY)],), SMALL, SCALE_FACTOR, largest=SMALLEST),
-            *_seen(sizes, TURNED[turn % len(TURNED)], 2 * SMALLEST, SCALE_FACTOR),
-        ]
+        return _places(_AT_ONCE if is_new else (_UPRIGHT, *next(self._turns)), sizes, SCALE_FACTOR)
 
 
 def candidates_in_picture(grey: np.ndarray) -> list[Place]:
     """Where a single picture, (height, width) uint8, may show faces."""
     sizes = halvings(grey)
-    return [*(each.place for each in search_still(sizes)), *_all_in(sizes, FINER)]
+    return [*(each.place for each in search_still(sizes)), *_places(_ALL, sizes, FINER)]
 
 
 def candidates_in_planes(planes: Planes) -> list[Place]:
@@ -73,30 +91,8 @@ def candidates_in_planes(planes: Planes) -> list[Place]:
     return candidates_in_picture(brightness(planes))
 
 
-def _all_in(sizes: list[np.ndarray], scale_factor: float) -> list[Place]:
-    turned = tuple(itertools.chain(*TURNED))
-    return [*_seen(sizes, EVERY, SMALL, scale_factor), *_seen(sizes, turned, 2 * SMALLEST, scale_factor)]
-
-
-def _seen(
-    sizes: list[np.ndarray], searches: Iterable[Search], smallest: float, scale_factor: float, largest: float = 0.0
-) -> list[Place]:
-    """What searches of a frame see. smallest, largest: a face's side as a share of the frame's height; 0: no limit."""
-    height = sizes[0].shape[0]
-    side = max(CASCADE_WINDOW, round(smallest * height))
-    limit = round(largest * height)
-    if limit and limit <= side:  # every search sees these
-        return []
-    halved = min((side // CASCADE_WINDOW).bit_length(), len(sizes)) - 1
-    grey, scale = sizes[halved], 2.0**halved
-    places = []
-    for cascade, view in searches:
-        seen, back = as_seen(grey, view)
-        boxes, _ = hits(cascade, seen, scale_factor, NEIGHBOURS, side >> halved, limit >> halved)
-        for x, y, wide, _ in boxes.tolist():
-            middle_x, middle_y = (float(at) for at in back @ (x + wide / 2, y + wide / 2, 1))
-            places.append(Place(middle_x, middle_y, wide, view.angle).scaled(scale))
-    return places
+def _places(searches: Iterable[_Search], sizes: list[np.ndarray], scale_factor: float) -> list[Place]:
+    return [place for search in searches for place in search.places(sizes, scale_factor)]
 
 
 # Candidates with their moments: (n, 5) float32, a row of the moment in seconds, x, y, side and angle for each.
