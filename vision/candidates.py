@@ -57,6 +57,7 @@ _IN_TURN = (
     (_RIGHT, *_LEANING[2:]),
     (*_SMALL[:2], *_TILTED[2:]),
 )
+TURNS = len(_IN_TURN)  # searches, after which everything was looked for
 _AT_ONCE = (_UPRIGHT, _SECOND, _LEFT, _RIGHT)
 _ALL = (*_AT_ONCE, *_SMALL, *_TILTED, *_LEANING)
 

@@ -4,7 +4,7 @@ from collections import deque
 from collections.abc import Hashable, Iterable
 from typing import Generic, TypeVar
 
-from vision.candidates import HELD
+from vision.candidates import HELD, TURNS
 from vision.patches import Place
 
 DELAY = 0.5  # seconds for which a frame waits, so that a face is hidden before a search has found it
@@ -23,7 +23,7 @@ class HiddenFrames(Generic[Picture]):
         self._view: Hashable = None
         self._waiting: deque[tuple[float, Picture]] = deque()
         self._places: deque[tuple[float, list[Place]]] = deque()
-        self._searched = float("-inf")  # the moment of the latest frame that was searched
+        self._searched: deque[float] = deque(maxlen=TURNS + 1)  # moments of the latest frames that were searched
 
     def __bool__(self) -> bool:
         return bool(self._waiting)
@@ -32,6 +32,7 @@ class HiddenFrames(Generic[Picture]):
         """Drop all frames and places."""
         self._waiting.clear()
         self._places.clear()
+        self._searched.clear()
         self._view = None
 
     def see(self, view: Hashable, moment: float, places: Iterable[Place]) -> None:
@@ -44,7 +45,8 @@ class HiddenFrames(Generic[Picture]):
             self.clear()
             self._view = view
         self._places.append((moment, list(places)))
-        while self._places[0][0] < moment - HELD - LONGEST_DELAY and not self._waits_for(self._places[0][0]):
+        oldest = self._since(self._waiting[0][0] if self._waiting else moment)
+        while self._places[0][0] < oldest - LONGEST_DELAY:
             self._places.popleft()
 
     def add(self, view: Hashable, moment: float, picture: Picture, places: Iterable[Place]) -> None:
@@ -52,20 +54,20 @@ class HiddenFrames(Generic[Picture]):
         if view != self._view:
             return
         self.see(view, moment, places)
-        self._searched = moment
+        self._searched.append(moment)
         self._waiting.append((moment, picture))
 
     def left(self, now: float) -> float:
         """Seconds until the next frame may be shown; 0 or less where it may be now. Frames must wait."""
         moment, _ = self._waiting[0]
-        return moment + (DELAY if self._searched > moment else LONGEST_DELAY) - now
+        return moment + (DELAY if self._searched[-1] > moment else LONGEST_DELAY) - now
 
     def take(self) -> tuple[Picture, list[Place]]:
         """The next frame, which waits no more, and where faces are to be hidden in it."""
         moment, picture = self._waiting.popleft()
-        places = [place for seen, there in self._places if seen >= moment - HELD for place in there]
-        return picture, places
+        since = self._since(moment)
+        return picture, [place for seen, there in self._places if seen >= since for place in there]
 
-    def _waits_for(self, seen: float) -> bool:
-        """Whether a frame still waits in which places of that moment are hidden."""
-        return bool(self._waiting) and seen >= self._waiting[0][0] - HELD
+    def _since(self, moment: float) -> float:
+        """From when on places are hidden in a frame: for a second, or where searches are slow, until all had a turn."""
+        return min([moment - HELD, *self._searched])
