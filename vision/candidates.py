@@ -52,7 +52,7 @@ _SECOND = _Search(SECOND_CASCADE, UPRIGHT)
 _LEFT, _RIGHT = (_Search(PROFILE_CASCADE, view) for view in PROFILES)
 _SMALL = tuple(replace(each, smallest=0.022, largest=each.smallest) for each in (_UPRIGHT, _SECOND, _LEFT, _RIGHT))
 _TILTED = tuple(_Search(CASCADE, view, 0.09) for view in TILTED)
-_LEANING = tuple(_Search(PROFILE_CASCADE, view, 0.09) for view in LEANING)
+_LEANING = tuple(_Search(PROFILE_CASCADE, view, 0.135) for view in LEANING)
 _IN_TURN = (
     (_SECOND, *_TILTED[:2]),
     (_LEFT, *_LEANING[:2]),
