@@ -47,6 +47,7 @@ def analyze(
     every: int = 1,
     rest: str | float | Path | None = None,
     sure: float = SURE,
+    hide: bool = False,
 ) -> list[dict[str, Any]]:
     """Find the faces and expressions in a saved video or picture. Returns a dict for each face in each frame.
 
@@ -54,7 +55,8 @@ def analyze(
     is analysed. out: a folder for the annotated video, the table as CSV and the timeline, which replace earlier ones;
     without it, nothing is written. rest: where each person shows the resting face: "first" for the first two seconds in
     which they are seen, seconds since the beginning, or a picture of the person who is seen longest. sure: the
-    share of such labels that are right, 0..1, from which on one is. Raises ValueError for another `rest`,
+    share of such labels that are right, 0..1, from which on one is. hide: whether faces are hidden in the annotated
+    video or picture. Raises ValueError for another `rest`,
     vision.source.SourceError, model.ModelError, and FileExistsError where a file of another origin would be replaced.
     """
     path, resting = Path(path), None if rest is None else parse_rest(str(rest))
@@ -67,7 +69,7 @@ def analyze(
                 path, readable(path.name), os.path.join(folder, "video"), False, None, False, every, resting, sure
             )
         else:
-            [job] = plan([path], path.parent, Path(out), every, rest=resting, sure=sure)
+            [job] = plan([path], path.parent, Path(out), every, rest=resting, sure=sure, hide=hide)
             if foreign := foreign_output(marks_of(job)):
                 raise FileExistsError(f"{foreign} exists, and is not from this program; choose another folder.")
         _, found = do(job)
@@ -84,6 +86,7 @@ def plan(
     timeline: bool = True,
     rest: Rest | None = None,
     sure: float = SURE,
+    hide: bool = False,
 ) -> list[Job]:
     """A Job for each video or picture, with outputs beside it, or in the folder `out` as they lie in `root`.
 
@@ -96,7 +99,7 @@ def plan(
         folder, base = os.path.split(base)
         place = os.path.join(out.absolute(), folder) if out else path.parent
         base = os.path.join(place, shortened(base, LONGEST_ENDING))
-        jobs.append(Job(path, readable(name), base, video, table, timeline, every, rest, sure))
+        jobs.append(Job(path, readable(name), base, video, table, timeline, every, rest, sure, hide=hide))
     return jobs
 
 
@@ -245,6 +248,7 @@ def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
         metavar="SHARE",
         help="show labels that are right at least so often, and Unsure for others (default: %(default)s; 0 shows all)",
     )
+    parser.add_argument("--hide-faces", action="store_true", help="hide faces in the annotated video or picture")
     parser.add_argument("--force", action="store_true", help="analyse again what is finished")
     parser.add_argument("--workers", type=int, help="processes on this machine (default: one a core)")
     parser.add_argument("--scheduler", metavar="tcp://HOST:8786", help="use the Dask cluster of this scheduler")
@@ -262,6 +266,8 @@ def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
         parser.error(f"--rest-face {error}")
     if options.no_video and options.no_timeline and options.no_table:
         parser.error("with --no-video, --no-timeline and --no-table there is nothing to make")
+    if options.hide_faces and options.no_video:
+        parser.error("--hide-faces hides them in the annotated video, which --no-video leaves out")
     if options.out and options.out.exists() and not options.out.is_dir():
         parser.error(f"--out takes a folder, and {options.out} is a file")
     return options
@@ -279,6 +285,7 @@ def choose_jobs(inputs: Inputs, options: argparse.Namespace) -> tuple[list[Job],
         timeline=not options.no_timeline,
         rest=options.rest,
         sure=options.sure,
+        hide=options.hide_faces,
     )
     waiting: list[Job] = []
     counts: Counter[str] = Counter()

@@ -4,7 +4,7 @@ import logging
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Hashable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from functools import partial
@@ -14,9 +14,12 @@ import numpy as np
 
 from model import FacialExpressionModel
 from vision.annotate import LiveAnnotator, find_in_grey
+from vision.candidates import CandidateSearch, candidates_in_planes
 from vision.confidence import SURE
 from vision.draw import draw_on_planes, message_card
 from vision.faces import Face
+from vision.hidden_frames import HiddenFrames
+from vision.hide import hide
 from vision.judge import Found
 from vision.patches import Place, halvings
 from vision.planes import Planes, brightness, from_bgr, mirrored, size_of, to_jpeg
@@ -82,6 +85,7 @@ class _Picture:
     release: int  # the value of _releases when it was taken
     faces: Sequence[Face] = ()
     is_card: bool = False
+    is_hidden: bool = False  # whether all faces in it are hidden
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,6 +96,7 @@ class _Search:
     moment: float  # time.monotonic() when it was annotated
     known: Sequence[Place] = ()  # where faces were known to be
     found: Sequence[Found] = ()
+    to_hide: tuple[Hashable, _Picture] | None = None  # where faces are hidden, its view and itself, to be shown
 
 
 def is_mirrored(model: FacialExpressionModel) -> bool:
@@ -104,8 +109,9 @@ class VideoCamera:
 
     Threads of its own do the work. One takes frames from the source, so that a source that hangs holds nobody else up;
     one annotates the newest of them; one draws and encodes what the second has annotated, while that goes on with the
-    next; and one searches whole frames for faces, which the second then follows. All rest when nobody has asked for
-    five seconds. An error that nobody foresaw is logged and told, and the next frame is tried.
+    next; and one searches whole frames for faces, which the second then follows. Where faces are hidden, only frames
+    that were searched are shown, half a second late; see hidden_frames.py. All rest when nobody has asked for five
+    seconds. An error that nobody foresaw is logged and told, and the next frame is tried.
     """
 
     def __init__(
@@ -122,7 +128,8 @@ class VideoCamera:
         """
         self.source = parse_source(SOURCE if source is None else source)
         # Of the picture that everyone sees; adapt: whether the network is set to each face, as far as it is known.
-        self.settings = {"mirror": False, "boxes": True, "labels": True, "adapt": True}
+        # hide: whether faces are hidden, in recordings too.
+        self.settings = {"mirror": False, "boxes": True, "labels": True, "adapt": True, "hide": False}
         self.sure = sure
         self.skipped = Skipped()
         self._model = model or FacialExpressionModel()
@@ -137,6 +144,7 @@ class VideoCamera:
         self._undrawn: _Picture | None = None  # what was annotated and is to be shown
         self._unsearched: _Search | None = None  # the newest annotated frame, for the next search
         self._found: _Search | None = None  # what the last search found
+        self._hidden: HiddenFrames[_Picture] = HiddenFrames()  # searched frames, in which faces are to be hidden
         self._problem: str | None = None  # why there is no frame, in a sentence
         self._fault: tuple[float, str] | None = None  # when something failed that nobody foresaw, and a sentence
         self._late = False  # whether the next frame is later than it can be with this source
@@ -154,6 +162,7 @@ class VideoCamera:
         self._is_still = self._is_played = False  # whether it is a picture, or a file that is played
         self._annotator: LiveAnnotator | None = None  # None until the source has given a frame
         self._frame_search = FrameSearch()
+        self._candidate_search = CandidateSearch()  # for the searching thread
         self._seen, self._seen_at = BLANK, 0.0  # the latest frame, and when it was annotated, time.monotonic()
 
     def get_frame(self) -> bytes:
@@ -216,7 +225,11 @@ class VideoCamera:
     def change_settings(self, settings: dict[str, bool]) -> None:
         """Change some of the settings, from the next frame on. settings: a dict such as {"mirror": True}."""
         with self._work:
-            self.settings = self.settings | settings
+            before, self.settings = self.settings, self.settings | settings
+            if self.settings["hide"] != before["hide"]:
+                self._hidden.clear()
+            if self.settings["hide"] and not before["hide"]:  # nobody gets what was made before
+                self._shot = self._undrawn = None
             self._draw_again()
 
     def rest(self, number: int) -> bool:
@@ -357,37 +370,43 @@ class VideoCamera:
         if captured is None:
             self._late = self._wanted() and self._is_late()
             if self._late:
-                self._draw(time.time(), message_card(self._seen, self._message()), is_card=True)
+                self._draw(self._card())
             return
-        self._late, planes = False, captured.planes
-        if self.settings["mirror"]:
+        self._late, planes, settings = False, captured.planes, self.settings
+        if settings["mirror"]:
             planes = mirrored(planes)  # before anything is drawn: text is never mirrored
         if self._is_still:
             self._still_frame = captured
             self._seen = planes
-            self._annotate_still(captured.timestamp, planes)
+            self._annotate_still(captured.timestamp, planes, settings["hide"])
         else:
-            self._annotate_moving(captured, planes)
+            self._annotate_moving(captured, planes, settings)
         self._seen_at = time.monotonic()
 
     def _is_late(self) -> bool:
         """Whether the next frame is later than it can be with this source."""
         waited = time.monotonic() - self._seen_at
-        if self._problem or self._annotator is None:  # there is a reason, or the source is being opened
+        # There is a reason, or the source is being opened, or nothing is left to be shown.
+        if self._problem or self._annotator is None or self._shot is None:
             return waited > CARD_AFTER and not (self._is_still and not self._problem)
         if self._is_played:
             return False
         gaps = list(self._gaps)
         return waited > (max(CARD_AFTER, CARD_AFTER_GAPS * max(gaps)) if gaps else CARD_AFTER_FIRST)
 
-    def _annotate_still(self, timestamp: float, planes: Planes) -> None:
+    def _annotate_still(self, timestamp: float, planes: Planes, is_hidden: bool) -> None:
+        shown = planes
+        if is_hidden:
+            shown = planes.copy()
+            hide(shown, candidates_in_planes(planes))
+        picture = self._picture(timestamp, shown, is_hidden=is_hidden)
         if isinstance(self._model, Future) and not self._model.done():
-            self._draw(timestamp, planes)
+            self._draw(picture)
             self._model.exception()  # waits for it
         if model := self._ready_model():
-            self._draw(timestamp, planes, find_in_grey(brightness(planes), model, self.sure))
+            self._draw(replace(picture, faces=find_in_grey(brightness(planes), model, self.sure)))
 
-    def _annotate_moving(self, captured: _Frame, planes: Planes) -> None:
+    def _annotate_moving(self, captured: _Frame, planes: Planes, settings: dict[str, bool]) -> None:
         """planes: those of the frame, mirrored if that is wanted."""
         grey, now, source = brightness(planes), time.monotonic(), self.source
         sizes = halvings(grey)
@@ -403,15 +422,23 @@ class VideoCamera:
             search = None
         self._annotator = self._annotator or LiveAnnotator(self.sure)
         found, searched = (search.found, search.moment) if search else (None, None)
-        model, adapt = self._ready_model(), self.settings["adapt"]
+        model, adapt = self._ready_model(), settings["adapt"]
         mirrored = model is not None and is_mirrored(model)
         faces = self._annotator.annotate(sizes, now, model, found, searched, adapt, mirrored)
         self.skipped.add_labels(faces, now)
         self._seen = planes
-        self._draw(captured.timestamp, planes, faces)
+        picture, places = self._picture(captured.timestamp, planes, faces), self._annotator.places()
+        next_search = _Search(sizes, now, places)
+        if settings["hide"]:
+            view = picture.source, picture.release, settings["mirror"], planes.shape
+            next_search = replace(next_search, to_hide=(view, picture))
+        else:
+            self._draw(picture)
         with self._work:
             if source is self.source:
-                self._unsearched = _Search(sizes, now, self._annotator.places())
+                self._unsearched = next_search
+                if next_search.to_hide and self.settings["hide"]:
+                    self._hidden.see(next_search.to_hide[0], now, places)
             self._work.notify_all()
 
     def _search(self) -> None:
@@ -427,9 +454,18 @@ class VideoCamera:
         with self._work:
             if source is self.source:
                 self._found = replace(search, found=found)
+        if search.to_hide:
+            candidates = [*(each.place for each in found), *self._candidate_search.search(search.sizes)]
+            with self._work:
+                if self.settings["hide"]:
+                    view, picture = search.to_hide
+                    self._hidden.add(view, search.moment, picture, candidates)
+                    self._work.notify_all()
         annotator, model = self._annotator, self._ready_model()
         if annotator and model:
             annotator.learn(model)
+        if search.to_hide:  # only what is searched is shown
+            return
         took = time.monotonic() - began
         with self._work:
             self._work.wait_for(lambda: self._closed, max(SEARCH_EVERY, took / SEARCH_SHARE) - took)
@@ -440,21 +476,51 @@ class VideoCamera:
             return self._model
         return self._model.result() if self._model.done() and not self._model.exception() else None
 
-    def _draw(self, timestamp: float, planes: Planes, faces: Sequence[Face] = (), is_card: bool = False) -> None:
-        """Have a frame drawn and shown; waits until the one before it is being drawn."""
+    def _picture(
+        self,
+        timestamp: float,
+        planes: Planes,
+        faces: Sequence[Face] = (),
+        is_card: bool = False,
+        is_hidden: bool = False,
+    ) -> _Picture:
         assert self._annotated_source is not None
-        picture = _Picture(timestamp, planes, self._annotated_source, self._annotated_release, faces, is_card)
+        release = self._annotated_release
+        return _Picture(timestamp, planes, self._annotated_source, release, faces, is_card, is_hidden)
+
+    def _card(self) -> _Picture:
+        """The message that there is no frame."""
+        is_hidden = self.settings["hide"]
+        behind = np.zeros_like(self._seen) if is_hidden else self._seen
+        card = message_card(behind, self._message())
+        return self._picture(time.time(), card, is_card=True, is_hidden=is_hidden)
+
+    def _draw(self, picture: _Picture) -> None:
+        """Have a frame drawn and shown; waits until the one before it is being drawn."""
         with self._work:
             self._work.wait_for(lambda: self._closed or self._undrawn is None)
             self._undrawn = picture
             self._work.notify_all()
 
+    def _next_undrawn(self) -> _Picture | None:
+        """Wait for the next frame that is to be drawn. None where it has to wait longer, or the camera is closed."""
+        with self._work:
+            self._work.wait_for(lambda: self._closed or self._undrawn or self._hidden)
+            picture, self._undrawn = self._undrawn, None
+            if picture or self._closed:
+                self._work.notify_all()
+                return picture
+            if (left := self._hidden.left(time.monotonic())) > 0:
+                self._work.wait(left)
+                return None
+            picture, places = self._hidden.take()
+        planes = picture.planes.copy()  # the faces are still searched for in the other
+        hide(planes, places)
+        return replace(picture, planes=planes, is_hidden=True)
+
     def _show(self) -> None:
         """Draw and encode the next annotated frame, and give it to the viewers."""
-        with self._work:
-            self._work.wait_for(lambda: self._closed or self._undrawn)
-            picture, self._undrawn = self._undrawn, None
-            self._work.notify_all()
+        picture = self._next_undrawn()
         if picture is None:
             return
         faces, drawn, plain = picture.faces, picture.planes, None
@@ -464,7 +530,8 @@ class VideoCamera:
             draw_on_planes(drawn, faces, outlines=self.settings["boxes"], labels=self.settings["labels"])
         jpeg = to_jpeg(drawn)
         with self._published:
-            if self._wanted() and picture.release == self._releases:
+            may_be_shown = picture.is_hidden or not self.settings["hide"]
+            if may_be_shown and self._wanted() and picture.release == self._releases:
                 self._shot_count += 1
                 if not picture.is_card and picture.source is self.source:
                     self._shows_source = True

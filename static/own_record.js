@@ -21,7 +21,7 @@ export function showRecording(recording) {
   byId("own-mark").disabled = recording === null;
   button.setAttribute("aria-pressed", running);
   button.textContent = running ? "Stop" : "Record";
-  byId("own-record-video").disabled = running;
+  for (const id of ["own-record-video", "own-record-hide"]) byId(id).disabled = running;
   byId("own-record-state").textContent = running ? `Recording, ${timeText(recording.seconds, 0)}` : "";
   byId("own-open-recording").hidden = running || !latest;
   byId("own-open-recording").dataset.id = latest ?? "";
@@ -29,11 +29,15 @@ export function showRecording(recording) {
   isRunning = running;
 }
 
+function wanted() {
+  return { video: byId("own-record-video").checked, hide: byId("own-record-hide").checked };
+}
+
 button.addEventListener("click", async () => {
   say(problem, "");
   try {
     if (isRunning) showRecording(await ask(`${path}/recording`, "DELETE"));
-    else showRecording(await ask(`${path}/recording`, "POST", { video: byId("own-record-video").checked }));
+    else showRecording(await ask(`${path}/recording`, "POST", wanted()));
   } catch (error) {
     complain(problem, error);
   }

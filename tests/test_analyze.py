@@ -198,7 +198,7 @@ def test_the_last_step_can_be_done_again_wherever_it_was_killed(short, tmp_path,
 
         recording = scan(the_job.path)
         make_room(the_job)
-        part, sightings, frames, key = steps.find(the_job, recording, recording.segments[0])
+        part, sightings, frames, key, _ = steps.find(the_job, recording, recording.segments[0])
         joiner = Joiner(1 / 25, SURE)
         found = joiner.add(part, sightings)
         found.probabilities[:] = steps.classify(the_job, recording.segments[0], found, {})

@@ -169,7 +169,7 @@ def test_only_the_own_page_changes_settings(serve, clip):
 
     assert post('{"mirror": true}', Origin=address) == (
         200,
-        {"mirror": True, "boxes": True, "labels": True, "adapt": True},
+        {"mirror": True, "boxes": True, "labels": True, "adapt": True, "hide": False},
     )
     assert post('{"mirror": false}', Origin="http://elsewhere.example")[0] == 403
     for content in ("", "[]", '{"mirror": 1}', '{"colour": true}'):

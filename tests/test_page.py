@@ -106,7 +106,7 @@ def test_settings_change_the_picture_for_all(serve, open_page, picture):
         before = page.evaluate(SNAPSHOT_SIZE)
         page.locator("#settings").get_by_label(name).click()
         wait_until(lambda before=before: page.evaluate(SNAPSHOT_SIZE) != before)
-    expected = {"mirror": True, "boxes": False, "labels": False, "adapt": True}
+    expected = {"mirror": True, "boxes": False, "labels": False, "adapt": True, "hide": False}
     wait_until(lambda: state(page)["settings"] == expected)
     other.wait_for_function("() => document.querySelector('[name=mirror]').checked")
 

@@ -44,6 +44,7 @@ class AnnotatedFrame:
     faces: list[Face] = field(default_factory=list)
     # (n, 48, 48) uint8, of those that can be classified, each in its own light.
     crops: np.ndarray = field(default_factory=lambda: np.empty((0, FACE_SIZE, FACE_SIZE), np.uint8))
+    found: Sequence[Found] = ()  # all that may be a face, where the whole frame was searched
 
 
 def annotate_video(
@@ -86,7 +87,8 @@ def annotate_video(
                     searched, search = sketch, submit(frame_search.search, sizes, known, smallest, is_rare)
             if waiting:
                 current, found = waiting
-                _follow_stretch(follower, current, found.result() if found else None)
+                current[-1].found = found.result() if found else ()
+                _follow_stretch(follower, current, current[-1].found if found else None)
                 small = any(face.box[3] < SMALL_FACE * len(current[-1].image) for face in current[-1].faces)
                 _crop_stretch(current)
                 if model:

@@ -62,6 +62,7 @@ class Job:
     rest: Rest | None = None
     sure: float = SURE  # share of such labels that are right, from which on one is
     with_boxes: bool = True  # whether faces are drawn on the annotated video; if not, it is the clean picture
+    hide: bool = False  # whether faces are hidden in the annotated video or picture
     maker: str = field(default_factory=program_and_network)
 
     @property
@@ -75,6 +76,7 @@ class Job:
         parts = [self.maker]
         if not self.is_picture:
             parts += [f"every {self.every}", "adapted", *([f"resting face {self.rest}"] if self.rest else [])]
+        parts += ["faces hidden"] * (self.hide and self.with_annotated)
         return "; ".join(parts + [f"sure {self.sure:g}"] * (self.sure != SURE))
 
     @property

@@ -35,11 +35,13 @@ from videos.people import People, classify_part, learn_people
 from videos.table import Found, Joiner, concatenate, gather
 from videos.video_file import Frame, Recording, Segment, join_pieces, read, scan, write_piece
 from vision.annotate import find_in_picture
+from vision.candidates import NONE, Candidates, CandidateSearch, around, at_moment, candidates_in_picture, held, joined
 from vision.classify import classified
 from vision.crop import FACE_SIZE
 from vision.decoding import FULL, grey, planes
 from vision.draw import draw_faces, draw_on_planes
 from vision.faces import Face
+from vision.hide import hide, hide_in_picture
 from vision.opencv import cv2
 from vision.sightings import Sighting, see
 from vision.source import SourceError, read_picture
@@ -47,6 +49,7 @@ from vision.source import SourceError, read_picture
 JPEG_QUALITY = 90
 # Of a job that is shared out: the search for faces, their classification, and the drawing.
 FIND_SHARE, CLASSIFY_SHARE, DRAW_SHARE = 0.45, 0.1, 0.4
+CANDIDATES_EVERY = 0.2  # seconds from one search of a frame for all that may be a face to the next, to hide faces
 ROWS_A_PIECE = 50_000  # of the table, that one step writes: those of hours would take much memory
 _frames = FrameCache()
 
@@ -61,6 +64,15 @@ class Call:
     share: float = 0.0  # of the job, 0..1
     after: "Call | None" = None  # prefer the worker that ran this call; it still has the frames
     urgent: bool = False  # others wait for it, or it takes longer than they do
+
+
+@dataclass(frozen=True, eq=False)
+class _Find:
+    """What is left of the search of a segment for its drawing."""
+
+    call: Call
+    key: str | None  # of its frames in the FrameCache of the process that made the call
+    candidates: Candidates  # where faces are to be hidden
 
 
 Steps = Generator[list[Call], tuple[Call, Any], Any]  # what it yields, is sent, and returns; see video_steps
@@ -88,11 +100,12 @@ def find(
     segment: Segment,
     threads: bool = False,
     advance: Callable[[], None] | None = None,
-) -> tuple[Found, dict[int, Sighting], int, str | None]:
+) -> tuple[Found, dict[int, Sighting], int, str | None, Candidates]:
     """Find the faces of a segment; their numbers count from 1 in each segment. What they look like goes to the disk.
 
     threads: whether to use more than one. advance: is called after each frame. Returns the faces, their sightings by
-    number, how many frames there were, and the key of those frames in this process' FrameCache, or None.
+    number, how many frames there were, the key of those frames in this process' FrameCache, or None, and where faces
+    are to be hidden, if they are.
     """
     numbers: list[int] = []
     key = _frames.begin() if job.annotated else None
@@ -110,15 +123,23 @@ def find(
     moments: list[float] = []
     faces: list[list[Face]] = []
     crops: dict[tuple[int, int], np.ndarray] = {}  # by the numbers of frame and face
+    candidates: list[Candidates] = []
+    candidate_search, searched = CandidateSearch(), -CANDIDATES_EVERY
     for index, frame in enumerate(annotate_video(frames(), None, threads)):
         see(sightings, frame.faces, frame.sizes, frame.moment)
         moments.append(frame.moment)
         faces.append(frame.faces)
+        if job.hide and job.annotated:
+            places = [*(face.place for face in frame.faces), *(each.place for each in frame.found)]
+            if frame.moment - searched >= CANDIDATES_EVERY:
+                searched = frame.moment
+                places += candidate_search.search(frame.sizes)
+            candidates.append(at_moment(frame.moment, places))
         crops |= {(numbers[index], face.number): crop for face, crop in zip(classified(frame.faces), frame.crops)}
     found = gather(zip(numbers, moments, without_tails(faces)))
     rows = zip(found.frames[~found.turned_away].tolist(), found.numbers[~found.turned_away].tolist())
     write_crops(job, segment.first, np.array([crops[row] for row in rows], np.uint8).reshape(-1, FACE_SIZE, FACE_SIZE))
-    return found, sightings, len(numbers), key
+    return found, sightings, len(numbers), key, joined(candidates)
 
 
 def learn(job: Job, firsts: list[int], parts: list[Found], threads: bool = False) -> People:
@@ -137,15 +158,22 @@ def draw(
     segment: Segment,
     found: Found,
     key: str | None = None,
+    candidates: Candidates = NONE,
     threads: bool = False,
     advance: Callable[[], None] | None = None,
 ) -> None:
-    """Write a segment with its faces drawn to its piece. found: its faces, joined. The others: see find."""
+    """Write a segment with its faces drawn to its piece.
+
+    found: its faces, joined. candidates: where faces are to be hidden, in this segment and around it. The others: see
+    find.
+    """
     rows = found.by_frame()
 
     def drawn() -> Iterator[tuple[np.ndarray, float]]:
         for frame in _again(job, recording, segment, key, threads):
             image = planes(frame.picture, recording.shape)
+            if job.hide:
+                hide(image, held(candidates, frame.time))
             if job.with_boxes and frame.number in rows:
                 draw_on_planes(image, found.faces(rows[frame.number]), is_narrow=recording.colours.range != FULL)
             yield image, frame.time
@@ -206,14 +234,23 @@ def video_steps(job: Job, recording: Recording) -> Steps:
     """
     segments = recording.segments
     joiner = Joiner(float(job.every / recording.rate), job.sure)
-    parts, frames, keys = yield from _find_all(job, recording, joiner)
+    parts, frames, finds = yield from _find_all(job, recording, joiner)
     firsts = [segment.first for segment in segments]
     _, people = yield [Call(learn, (job, firsts, parts), urgent=True)]
-    rows = yield from _classify_all(job, recording, joiner, parts, frames, people, keys)
+    rows = yield from _classify_all(job, recording, joiner, parts, frames, people, finds)
     found = concatenate(parts)
     faces = len(np.unique(found.numbers))
     _, done = yield [Call(finish, (job, _alone(recording), firsts, rows, frames, faces), urgent=True)]
     return done, found
+
+
+def _candidates_of(recording: Recording, segment: Segment, candidates: Candidates) -> Candidates:
+    """Of the candidates of a recording, those that are hidden in a segment."""
+    if segment.timestamps is None:
+        return candidates
+    first, last = segment.timestamps[0], segment.timestamps[-1]
+    since, until = (float((at - recording.start) * recording.time_base) for at in (first, last))
+    return around(candidates, since, until)
 
 
 def _alone(recording: Recording) -> Recording:
@@ -224,29 +261,28 @@ def _alone(recording: Recording) -> Recording:
 def _find_all(job: Job, recording: Recording, joiner: Joiner) -> Steps:
     """The steps that find the faces of all segments.
 
-    They return these, numbered through, how many frames there were, and for each segment the Call that found its faces
-    and the key of its frames.
+    They return these, numbered through, how many frames there were, and for each segment a _Find.
     """
     segments = recording.segments
     finding = [
         Call(find, (job, _alone(recording), each), len(each.timestamps or ()) // job.every, FIND_SHARE / len(segments))
         for each in segments
     ]
-    results: dict[int, tuple[Found, dict[int, Sighting], int, str | None]] = {}
+    results: dict[int, tuple[Found, dict[int, Sighting], int, str | None, Candidates]] = {}
     parts: list[Found] = []
-    keys: list[tuple[Call, str | None]] = []
+    finds: list[_Find] = []
     calls, frames = finding, 0
     while len(parts) < len(segments):
         call, result = yield calls
         calls, results[finding.index(call)] = [], result
         while len(parts) in results:  # a segment is joined when all before it are
-            part, sightings, count, key = results.pop(len(parts))
-            keys.append((finding[len(parts)], key))
+            part, sightings, count, key, candidates = results.pop(len(parts))
+            finds.append(_Find(finding[len(parts)], key, candidates))
             parts.append(joiner.add(part, sightings))
             frames += count
     if not frames:
         raise SourceError(f"{job.path} is not a video that can be played; none of its frames can be decoded.")
-    return parts, frames, keys
+    return parts, frames, finds
 
 
 def _classify_all(
@@ -256,13 +292,13 @@ def _classify_all(
     parts: list[Found],
     frames: int,
     people: People,
-    keys: list[tuple[Call, str | None]],
+    finds: list[_Find],
 ) -> Steps:
     """The steps that classify the faces of all segments and draw them, and beside that, write table and timeline.
 
     people: see learn. The others: see _find_all. They return the first frame of each piece of the table.
     """
-    share = 1 / len(parts)
+    share, candidates = 1 / len(parts), joined(each.candidates for each in finds)
     classifying = []
     for segment, part in zip(recording.segments, parts):
         known = {number: people[number] for number in set(part.numbers.tolist()) & set(people)}
@@ -279,12 +315,13 @@ def _classify_all(
         results[call] = result
         # A segment can be smoothed, and drawn, when all before it are.
         while done < len(parts) and classifying[done] in results:
-            part, (found_by, key) = parts[done], keys[done]
+            part, search, segment = parts[done], finds[done], recording.segments[done]
             part.probabilities[~part.turned_away] = results.pop(classifying[done])
             joiner.smooth(part)
             if job.annotated:
-                arguments = (job, _alone(recording), recording.segments[done], part, key)
-                calls.append(Call(draw, arguments, share=DRAW_SHARE * share, after=found_by))
+                near = _candidates_of(recording, segment, candidates)
+                arguments = (job, _alone(recording), segment, part, search.key, near)
+                calls.append(Call(draw, arguments, share=DRAW_SHARE * share, after=search.call))
             done += 1
             if job.format and (done == len(parts) or sum(map(len, parts[begun:done])) >= ROWS_A_PIECE):
                 first, rows = recording.segments[begun].first, concatenate(parts[begun:done])
@@ -352,6 +389,8 @@ def _do_picture(job: Job) -> tuple[Done, Found]:
     faces = find_in_picture(image, _model(None), job.sure)
     found = gather([(0, 0.0, faces)])
     if job.annotated:
+        if job.hide:
+            hide_in_picture(image, candidates_in_picture(cv2.cvtColor(image, cv2.COLOR_BGR2GRAY)))
         draw_faces(image, faces)
         picture = Image.fromarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB))
         with naming(made := unfinished(job, job.annotated)):

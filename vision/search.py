@@ -120,7 +120,7 @@ class FaceDetector:
         cascade = PROFILE_CASCADE if view.side else CASCADE
         smallest = max(smallest, CASCADE_WINDOW)
         for part in _parts_to_turn(grey, smallest) if view.angle else _parts(grey, smallest):
-            seen, back = _as_seen(part.grey, view)
+            seen, back = as_seen(part.grey, view)
             boxes, agreed = hits(cascade, seen, self._scale_factor, part.neighbours, part.smallest, part.largest)
             height, width = part.grey.shape
             for (x, y, side, _), count in zip(boxes.tolist(), agreed.tolist()):
@@ -284,11 +284,11 @@ def _corners(grey: np.ndarray, step: int, overlap: int) -> Iterator[tuple[int, i
     return itertools.product(range(0, max(1, height - overlap), step), range(0, max(1, width - overlap), step))
 
 
-def _as_seen(grey: np.ndarray, view: View) -> tuple[np.ndarray, np.ndarray]:
+def as_seen(grey: np.ndarray, view: View) -> tuple[np.ndarray, np.ndarray]:
     """A frame turned so that the faces stand upright, or mirrored, and the matrix (2, 3) of the way back."""
     height, width = grey.shape
     if view.side == "right":  # the cascade knows faces that look to the left
-        turned, back = _as_seen(grey, View(view.angle))
+        turned, back = as_seen(grey, View(view.angle))
         return cv2.flip(turned, 1), back @ np.array([[-1.0, 0, turned.shape[1]], [0, 1, 0], [0, 0, 1]])
     if not view.angle:
         return grey, np.array([[1.0, 0, 0], [0, 1, 0]])

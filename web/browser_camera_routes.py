@@ -35,7 +35,8 @@ def browser_camera_routes(cameras: BrowserCameras) -> Blueprint:
     @routes.post("/recording")
     def record_browser(page: str) -> ResponseReturnValue:
         wanted = request.get_json(silent=True)
-        cameras.record(page, browser_secret(), bool(isinstance(wanted, dict) and wanted.get("video")))
+        video, hidden = (isinstance(wanted, dict) and bool(wanted.get(name)) for name in ("video", "hide"))
+        cameras.record(page, browser_secret(), video, hidden)
         return jsonify(cameras.recording(page)), 201
 
     @routes.delete("/recording")

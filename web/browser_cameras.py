@@ -1,12 +1,11 @@
 """Faces in the frames that pages send from their own cameras, followed from frame to frame for each page."""
 
+import math
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
-
-import numpy as np
 
 from camera import is_mirrored
 from model import FacialExpressionModel
@@ -17,6 +16,7 @@ from vision.opencv import cv2
 from vision.patches import halvings
 from vision.planes import from_bgr
 from vision.search import FrameSearch
+from web.browser_hiding import BrowserFrame, BrowserHiding
 from web.errors import RequestError
 from web.ongoing_recording import OngoingRecording
 from web.pictures import read_picture
@@ -38,6 +38,7 @@ class _Page:
     searched: float = 0.0  # and of the latest that was searched
     lock: threading.Lock = field(default_factory=threading.Lock)  # guards the following
     ongoing: OngoingRecording | None = None
+    hiding: BrowserHiding | None = None  # where faces are hidden in that
     problem: str | None = None  # why its latest recording broke off, in a sentence
 
 
@@ -75,20 +76,23 @@ class BrowserCameras:
                 page.searched, found = now, page.search.search(sizes, page.annotator.places())
             mirrored = is_mirrored(model)
             faces = page.annotator.annotate(sizes, now, model, found, mirrored=mirrored)
-        self._record(page, image, now, faces)
+            places = page.annotator.places()
+        if page.ongoing:
+            self._record(page, BrowserFrame(now, from_bgr(image), faces, sizes, places, found))
         page.annotator.learn(model)
         return (width, height), faces
 
-    def record(self, name: str, owner: str, with_video: bool) -> None:
+    def record(self, name: str, owner: str, with_video: bool, hide: bool = False) -> None:
         """Record a page's frames from now on, until it says so, sends none any more, or something breaks it off.
 
-        owner: the secret of the page's browser. Raises RequestError.
+        owner: the secret of the page's browser. hide: whether faces are hidden in the video. Raises RequestError.
         """
         page = self._page(name)
         with page.lock:
             if page.ongoing:
                 raise RequestError("A recording runs already; stop it first.", 409)
             page.ongoing, page.problem = OngoingRecording(self._recordings, SOURCE, with_video, owner), None
+            page.hiding = BrowserHiding() if with_video and hide else None
         threading.Thread(target=self._end_with_page, args=(page, page.ongoing), daemon=True).start()
 
     def stop_recording(self, name: str) -> None:
@@ -124,13 +128,17 @@ class BrowserCameras:
             raise RequestError("This page sends no frames.", 404)
         return page
 
-    def _record(self, page: _Page, image: np.ndarray, moment: float, faces: list[Face]) -> None:
+    def _record(self, page: _Page, frame: BrowserFrame) -> None:
         with page.lock:
             ongoing, error = page.ongoing, None
             if not ongoing:
                 return
+            frames: Iterable[BrowserFrame] = [frame]
             try:
-                if ongoing.add(SOURCE, moment, faces, from_bgr(image)):
+                if page.hiding:
+                    page.hiding.add(frame)
+                    frames = page.hiding.take(frame.moment)
+                if all(_add(ongoing, each) for each in frames):
                     return
             except Exception as unforeseen:  # most likely a full disk; whatever it is, the page says so
                 error = unforeseen
@@ -138,8 +146,14 @@ class BrowserCameras:
 
     def _end(self, page: _Page, ongoing: OngoingRecording, error: Exception | None = None) -> None:
         with page.lock:
-            if page.ongoing is ongoing:
-                page.ongoing, page.problem = None, ongoing.end(error)
+            if page.ongoing is not ongoing:
+                return
+            try:
+                for frame in page.hiding.take(math.inf) if page.hiding and not error else ():
+                    _add(ongoing, frame)
+            except Exception as unforeseen:
+                error = unforeseen
+            page.ongoing, page.hiding, page.problem = None, None, ongoing.end(error)
 
     def _end_with_page(self, page: _Page, ongoing: OngoingRecording) -> None:
         while page.ongoing is ongoing:
@@ -152,3 +166,8 @@ class BrowserCameras:
         with self._lock:
             page = self._pages.get(name)
             return page is not None and page.annotator.rest(number)
+
+
+def _add(ongoing: OngoingRecording, frame: BrowserFrame) -> bool:
+    """Add a frame to a recording. Returns whether there is room left."""
+    return ongoing.add(SOURCE, frame.moment, frame.faces, frame.planes)

@@ -46,6 +46,11 @@ class LiveView:
         for viewers in (self.pictures, self.plain_pictures, self.events, self.watchers_events):
             viewers.close()
 
+    def forget(self) -> None:
+        """Show nobody any more what was shown before."""
+        for viewers in (self.pictures, self.plain_pictures):
+            viewers.forget()
+
     def status(self) -> dict[str, Any]:
         """What /state answers: a dict for JSON."""
         steering, watching = len(self.events), len(self.watchers_events)
@@ -172,6 +177,8 @@ def _add_controls(routes: Blueprint, view: LiveView) -> None:
         ):
             raise RequestError(f"Send a JSON object with true or false for any of {', '.join(known)}.", 400)
         view.video.change_settings(wanted)
+        if wanted.get("hide"):
+            view.forget()
         return jsonify(view.video.settings)
 
     @routes.post("/rest")

@@ -63,6 +63,8 @@ class Viewers:
         self._viewers: set[Viewer] = set()
         self._viewers_elsewhere: set[object] = set()  # those that have threads of their own
         self._newest = b""  # what to send
+        self._forgotten = 0  # how often everything was forgotten
+        self._sending = threading.Lock()  # guards these two
         self._lock = threading.Lock()  # guards the start of the threads
         self._threads: list[threading.Thread] = []
         self._present = threading.Event()  # somebody watches
@@ -103,6 +105,12 @@ class Viewers:
             for resource in (self._selector, self._wake, self._waker):
                 resource.close()
 
+    def forget(self) -> None:
+        """Begin to send nothing any more that was shown before."""
+        with self._sending:
+            self._forgotten += 1
+            self._newest = b""
+
     def in_thread(self) -> Iterator[bytes]:
         """The same stream as an endless body, for a server whose threads send for themselves."""
         this, begun = object(), 0.0
@@ -126,13 +134,17 @@ class Viewers:
                 break
             with closing(self._shots()) as shots:
                 closed = True
+                forgotten = self._forgotten  # before the shot is given
                 for shot in shots:
                     if self._closing:
                         break
                     if self._viewers and time.monotonic() - begun < self._period:
                         continue
-                    begun = time.monotonic()
-                    self._newest = self._encode(shot)
+                    begun, encoded = time.monotonic(), self._encode(shot)
+                    with self._sending:
+                        if forgotten == self._forgotten:
+                            self._newest = encoded
+                        forgotten = self._forgotten
                     self._rouse()
                     self._present.clear()
                     if self._viewers or self._closing:  # somebody came, or closed, before the event was cleared
