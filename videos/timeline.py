@@ -246,7 +246,7 @@ def _runs(
 def _draw_shares(axis: Axes, found: Found, frames: int, seconds: float) -> None:
     share = np.bincount(found.labels, minlength=len(EMOTIONS)) / max(len(found), 1)
     bars = axis.barh(EMOTIONS, share, color=[_colour(label) for label in range(len(EMOTIONS))])
-    axis.bar_label(bars, [f"{each:.0%}" for each in share], padding=3)
+    axis.bar_label(bars, [f"{100 * each:.0f} %" for each in share], padding=3)
     axis.invert_yaxis()
     axis.set(xlim=(0, max(0.1, 1.25 * share.max())), title="Shares of the labels")
     axis.xaxis.set_visible(False)
@@ -258,7 +258,7 @@ def _draw_shares(axis: Axes, found: Found, frames: int, seconds: float) -> None:
     )
     lines = [
         f"{length}, {frames:,} frames analysed",
-        f"a face visible {visible:.0%} of the time ({seen})",
+        f"a face visible {100 * visible:.0f} % of the time ({seen})",
         f"{people} {'face' if people == 1 else 'faces'} followed, at most {_most_at_once(found)} at once",
     ]
     text = "\n".join(lines)
