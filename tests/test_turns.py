@@ -95,3 +95,9 @@ def test_every_followed_face_has_a_label_while_they_take_turns(astronaut):
     assert all(face.label == 3 for face in shown)
     assert model.asked < 0.6 * 4 * 30
     assert max(29 / RATE - face.classified for face in shown) <= LONGEST
+
+
+def test_a_face_is_known_again_after_a_long_pause_between_frames():
+    turns = Turns()
+    for moment in (0.0, 60.0):
+        assert turns.choose(faces(1), STILL[None], moment) == [0]

@@ -23,7 +23,7 @@ class HiddenFrames(Generic[Picture]):
         self._view: Hashable = None
         self._waiting: deque[tuple[float, Picture]] = deque()
         self._places: deque[tuple[float, list[Place]]] = deque()
-        self._searched: deque[float] = deque(maxlen=TURNS + 1)  # moments of the latest frames that were searched
+        self._searched: deque[float] = deque(maxlen=2 * TURNS)  # moments of the latest frames that were searched
 
     def __bool__(self) -> bool:
         return bool(self._waiting)
@@ -69,5 +69,5 @@ class HiddenFrames(Generic[Picture]):
         return picture, [place for seen, there in self._places if seen >= since for place in there]
 
     def _since(self, moment: float) -> float:
-        """From when on places are hidden in a frame: for a second, or where searches are slow, until all had a turn."""
+        """From when on places are hidden in a frame: for a second, or where searches are slow, for two turns of each."""
         return min([moment - HELD, *self._searched])

@@ -47,8 +47,11 @@ class Turns:
         self._moment = moment
         for face in faces:
             self._latest.setdefault(face.number, _Latest(moment))
+        there = {face.number for face in faces}  # who may have waited for as long, where frames are rare
         self._latest = {
-            number: latest for number, latest in self._latest.items() if moment - latest.moment <= REMEMBERED
+            number: latest
+            for number, latest in self._latest.items()
+            if number in there or moment - latest.moment <= REMEMBERED
         }
         known = [self._latest[face.number] for face in faces]
         # In turn, so that they do not all become due in one frame.
