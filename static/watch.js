@@ -1,11 +1,12 @@
 // The live view: shows the picture, and its faces and state, which the server sends ten times a second.
 import { STOPPED } from "./answers.js";
-import { ask, byId, complain, say, withdrawComplaints } from "./ask.js";
+import { ask, byId, complain, say } from "./ask.js";
 import { offerSources, showSources } from "./choose.js";
 import { offerFullScreen } from "./full_screen.js";
 import { join, leave } from "./live_events.js";
 import { LiveFaces } from "./live_faces.js";
 import { audienceText, clearFigures, showFigures } from "./live_figures.js";
+import { listener, setGone } from "./live_messages.js";
 import { offerMarkers } from "./marker_form.js";
 import * as picture from "./picture.js";
 import { showRecording } from "./record.js";
@@ -16,30 +17,13 @@ const ASK_EVERY = 2000; // milliseconds, while paused
 const faces = new LiveFaces((face) => changeForAll(() => ask("rest", "POST", { face })));
 const timeline = new Timeline(byId("timeline"), byId("timeline-words"), SPAN);
 offerMarkers("", byId("live"), (name, ago) => ask("markers", "POST", { name, ago }));
+const hear = listener(show, () => {
+  clearFigures();
+  faces.clear();
+});
 let isOpen = false;
 let isPaused = false;
-let isGone = false; // whether the events have ended
 let asking = null; // the timer of the requests while paused
-
-function hear(message) {
-  if (message.event) {
-    const now = JSON.parse(message.event);
-    if (isGone) picture.renew();
-    setGone("");
-    show(now);
-    picture.check(now);
-  } else if (message.problem) {
-    setGone(message.problem);
-    clearFigures();
-    faces.clear();
-  } else if (message.picture) {
-    picture.showSingle(message.picture);
-  } else if (message.pictureProblem) {
-    say(byId("picture-problem"), message.pictureProblem);
-  } else {
-    picture.open(message.hasStream);
-  }
-}
 
 function show(now) {
   if (byId("source").textContent !== now.source) showSource(now.source);
@@ -70,14 +54,6 @@ function showState(now) {
     byId("settings").elements[name].checked = value;
   }
   showRecording(now.recording);
-}
-
-// sentence: why there are no events, or "" while there are.
-function setGone(sentence) {
-  if (isGone && !sentence) withdrawComplaints();
-  isGone = sentence !== "";
-  say(byId("gone"), sentence);
-  byId("stage").classList.toggle("gone", isGone && !isPaused);
 }
 
 export function open() {
@@ -128,11 +104,11 @@ async function lookWhilePaused() {
   try {
     const now = await ask("state");
     if (!isPaused) return;
-    setGone("");
+    setGone("", true);
     showState(now);
   } catch (error) {
     if (!isPaused) return;
-    setGone(error.isUnreachable ? STOPPED : error.message);
+    setGone(error.isUnreachable ? STOPPED : error.message, true);
   }
   asking = setTimeout(lookWhilePaused, ASK_EVERY);
 }

@@ -5,30 +5,12 @@ import { offerFullScreen } from "./full_screen.js";
 import { join, leave } from "./live_events.js";
 import { LiveFaces } from "./live_faces.js";
 import { audienceText, clearFigures, showFigures } from "./live_figures.js";
+import { listener } from "./live_messages.js";
 import * as picture from "./picture.js";
 import { followVisibility } from "./visibility.js";
 
 const faces = new LiveFaces();
-let isGone = false; // whether the events have ended
-
-function hear(message) {
-  if (message.event) {
-    const now = JSON.parse(message.event);
-    if (isGone) picture.renew();
-    setGone("");
-    show(now);
-    picture.check(now);
-  } else if (message.problem) {
-    setGone(message.problem);
-    clear();
-  } else if (message.picture) {
-    picture.showSingle(message.picture);
-  } else if (message.pictureProblem) {
-    say(byId("picture-problem"), message.pictureProblem);
-  } else {
-    picture.open(message.hasStream);
-  }
-}
+const hear = listener(show, clear);
 
 function show(now) {
   put(byId("source"), now.source);
@@ -38,13 +20,6 @@ function show(now) {
   byId("recording").hidden = now.recording.status !== "recording";
   put(byId("recording-time"), timeText(now.recording.seconds, 0));
   faces.show(now);
-}
-
-// sentence: why there are no events, or "" while there are.
-function setGone(sentence) {
-  isGone = sentence !== "";
-  say(byId("gone"), sentence);
-  byId("stage").classList.toggle("gone", isGone);
 }
 
 function clear() {
