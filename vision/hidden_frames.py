@@ -69,5 +69,5 @@ class HiddenFrames(Generic[Picture]):
         return picture, [place for seen, there in self._places if seen >= since for place in there]
 
     def _since(self, moment: float) -> float:
-        """From when on places are hidden in a frame: for a second, or where searches are slow, for two turns of each."""
+        """From when on places are hidden in a frame: for a second, or for two turns of each search if longer."""
         return min([moment - HELD, *self._searched])
