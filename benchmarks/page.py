@@ -101,7 +101,7 @@ PLAY = """async () => {
     await find("#recordings-list video", (video) => video.ended);
     return video.error ? 0 : video.duration;
 }"""
-READ = """() => [".read-at", ".value"].flatMap(
+READ = """() => [".read-at", ".readout .value"].flatMap(
     (name) => [...document.querySelectorAll(`.player ${name}`)].map((place) => place.textContent)
 )"""
 

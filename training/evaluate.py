@@ -234,6 +234,7 @@ def evaluate_pictures(pictures: Sequence[Labelled], fer: str | None) -> None:
 
     fer: the Python of an environment with that package, or None. Raises DatasetError and ModelError.
     """
+    of_fer = list(by_fer(pictures, fer)) if fer else None  # first, since it may not be there
     model = FacialExpressionModel(many=True)
     answers = list(by_app(pictures, model))
     print(report_pictures("this app", pictures, answers))
@@ -241,8 +242,8 @@ def evaluate_pictures(pictures: Sequence[Labelled], fer: str | None) -> None:
     if len(labels):
         print(sure_table(probabilities, labels))
     print(condition_table("pictures", changed_rows(pictures, model)))
-    if fer:
-        print(report_pictures("the package fer", pictures, by_fer(pictures, fer)))
+    if of_fer:
+        print(report_pictures("the package fer", pictures, of_fer))
 
 
 def evaluate_people(folder: Path) -> None:
