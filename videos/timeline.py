@@ -22,6 +22,7 @@ BINS = 300  # points in time at which the shares are drawn, at most
 SMOOTHED_OVER = 5  # of them
 FACES_SHOWN = 12  # those that are longest in the picture
 PALE = 0.3  # opacity of an unsure label
+EDGE = 0.8  # points, of the edge of one
 NAMED_FROM = 0.06  # of the recording's length, that a label must last to be written on its bar
 LONGEST_GAP = 2.5  # frames from one with a face to the next, over which its bar goes on
 LONG = 120  # seconds, from which on moments are written as minutes and seconds, and labels are summed up
@@ -186,7 +187,9 @@ def _draw_each(axis: Axes, found: Found, seconds: float, period: float) -> None:
             runs = list(_runs(*_summed_up(times, labels, sure, span), span, 1.5 * span))
         colours = [(*_colour(label), 1 if sure else PALE) for _, _, label, sure in runs]
         bars = [(begin, end - begin) for begin, end, _, _ in runs]
-        axis.broken_barh(bars, (place - 0.4, 0.8), facecolors=colours, linewidth=0)
+        edges = [_colour(label) for _, _, label, _ in runs]  # so that pale bars are seen well enough
+        widths = [0 if sure else EDGE for *_, sure in runs]
+        axis.broken_barh(bars, (place - 0.4, 0.8), facecolors=colours, edgecolors=edges, linewidths=widths)
         for begin, end, label, is_sure in runs:
             if is_sure and end - begin > NAMED_FROM * seconds:
                 axis.text((begin + end) / 2, place, EMOTIONS[label], color="white", ha="center", va="center", size=8)
