@@ -57,7 +57,7 @@ def _heap(session: CDPSession) -> float:
 
 
 def first_pictures(folder: Path) -> list[Figure]:
-    """How soon the picture is there in a new browser: where nobody watched before, and the slowest of some after that."""
+    """How soon the picture is there in a new browser, the slowest of some; and where nobody watched before."""
     seconds = []
     with App(mosaic(folder, 8, 2, HD)) as app:
         time.sleep(STARTED)
