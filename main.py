@@ -38,8 +38,8 @@ def choose_source(text: object) -> tuple[Source, str | None]:
         if not isinstance(source, int):
             raise
         return "demo", (
-            f"{error} The demo plays instead. To watch something else, start the program with its name, such as "
-            "pipenv run start clip.mp4, or with an http or rtsp address."
+            f"{error} The demo plays instead. To watch something else, start the program with a source, such "
+            "as pipenv run start clip.mp4, photo.jpg, 1 (a second webcam), or an http or rtsp address."
         )
     return source, None
 

@@ -33,6 +33,10 @@ export class Cameras {
     this.place.hidden = options.length < 2;
   }
 
+  forget() {
+    this.chosen = null;
+  }
+
   hide() {
     this.current = null;
     this.place.hidden = true;

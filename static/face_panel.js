@@ -4,6 +4,7 @@ import { Faces } from "./faces.js";
 import { Lines } from "./lines.js";
 import { Together } from "./together.js";
 
+export const LIVE = { lasts: 3000, span: 120 }; // of live panels; see the constructor
 const MOST_CARDS = 3;
 
 export class FacePanel {
@@ -27,9 +28,9 @@ export class FacePanel {
 
   // time: of the picture, in seconds. chosen: the number of a face that stands out, or null.
   show(faces, time = 0, chosen = null) {
-    const isCrowd = faces.length > MOST_CARDS || this.lines.size > MOST_CARDS;
+    if (faces.length > MOST_CARDS || this.lines.size) this.lines.show(faces);
+    const isCrowd = this.lines.size > MOST_CARDS; // with the lines of those who have just gone
     this.crowd.hidden = !isCrowd;
-    this.lines.show(isCrowd ? faces : []);
     if (!isCrowd) this.lines.clear();
     this.cards.show(isCrowd ? [] : faces);
     this.together.show(faces, time, isCrowd);

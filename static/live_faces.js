@@ -1,12 +1,9 @@
 // The faces of the live picture: their panel, and over the picture the box of the one that is pointed at.
 import { byId } from "./ask.js";
 import { drawLitBox } from "./boxes.js";
-import { FacePanel } from "./face_panel.js";
+import { FacePanel, LIVE } from "./face_panel.js";
 import { Light } from "./lighting.js";
 import * as picture from "./picture.js";
-
-const SPAN = 120; // seconds
-const LASTS = 3000; // milliseconds for which a face that has gone keeps its line
 
 export class LiveFaces {
   latest = { faces: [], size: [1, 1] }; // the latest event
@@ -15,7 +12,7 @@ export class LiveFaces {
   constructor(rest = null) {
     this.overlay = byId("lit");
     const point = (number) => this.light.set(number);
-    this.panel = new FacePanel(byId("faces"), { rest, lasts: LASTS, span: SPAN, point });
+    this.panel = new FacePanel(byId("faces"), { ...LIVE, rest, point });
     this.light = new Light(this.panel, this.overlay.parentElement, () => this.latest, () => this.drawLit());
   }
 

@@ -2,15 +2,13 @@
 import { ask, byId, put } from "./ask.js";
 import { drawBoxes, mirroredFace } from "./boxes.js";
 import { Cameras } from "./cameras.js";
-import { FacePanel } from "./face_panel.js";
+import { FacePanel, LIVE } from "./face_panel.js";
 import { offerFullScreen } from "./full_screen.js";
 import { Light } from "./lighting.js";
 import { offerMarkers } from "./marker_form.js";
 import * as record from "./own_record.js";
 import { Timeline } from "./timeline.js";
 
-const SPAN = 120; // seconds, of the timeline
-const LASTS = 3000; // milliseconds for which a face that has gone keeps its line
 const LONGEST_SIDE = 640; // pixels, of the frames that are sent
 const QUALITY = 0.8;
 const AGAIN_AFTER = 1000; // milliseconds after an error
@@ -35,10 +33,10 @@ const sent = document.createElement("canvas");
 const page = crypto.randomUUID?.() ?? String(Math.random());
 const path = `api/frames/${page}`;
 const rest = (face) => ask(`${path}/rest`, "POST", { face });
-const panel = new FacePanel(byId("own-faces"), { rest, lasts: LASTS, span: SPAN, point: (number) => light.set(number) });
+const panel = new FacePanel(byId("own-faces"), { ...LIVE, rest, point: (number) => light.set(number) });
 const light = new Light(panel, overlay, () => shown);
 const cameras = new Cameras(byId("own-camera"), restart);
-const timeline = new Timeline(byId("own-timeline"), byId("own-timeline-words"), SPAN);
+const timeline = new Timeline(byId("own-timeline"), byId("own-timeline-words"), LIVE.span);
 record.use(path);
 record.offerSnapshot(overlay);
 offerMarkers("own-", byId("own"), async (name, ago) => {
@@ -64,6 +62,7 @@ export async function start() {
     use(mine, camera);
     await video.play();
   } catch (error) {
+    cameras.forget(); // the chosen one may be gone
     if (session === mine) stop(REASONS[error.name] ?? `The camera can't be used: ${error.message}`);
     return;
   }

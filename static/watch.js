@@ -2,6 +2,7 @@
 import { STOPPED } from "./answers.js";
 import { ask, byId, complain, say } from "./ask.js";
 import { offerSources, showSources } from "./choose.js";
+import { LIVE } from "./face_panel.js";
 import { offerFullScreen } from "./full_screen.js";
 import { join, leave } from "./live_events.js";
 import { LiveFaces } from "./live_faces.js";
@@ -12,10 +13,9 @@ import * as picture from "./picture.js";
 import { showRecording } from "./record.js";
 import { Timeline } from "./timeline.js";
 
-const SPAN = 120; // seconds
 const ASK_EVERY = 2000; // milliseconds, while paused
 const faces = new LiveFaces((face) => changeForAll(() => ask("rest", "POST", { face })));
-const timeline = new Timeline(byId("timeline"), byId("timeline-words"), SPAN);
+const timeline = new Timeline(byId("timeline"), byId("timeline-words"), LIVE.span);
 offerMarkers("", byId("live"), (name, ago) => ask("markers", "POST", { name, ago }));
 const hear = listener(show, () => {
   clearFigures();
