@@ -24,6 +24,15 @@ SHARES = "() => [...document.querySelectorAll('#faces .shares .value')].map((eac
 IN_ORDER = """() => [...document.querySelectorAll('#faces .lines > li')]
     .map((each) => [each.getBoundingClientRect().top, Number(each.querySelector('.number').textContent)])
     .sort(([one], [other]) => one - other).map(([, number]) => number)"""
+# Shows five faces and then two in a panel, and resolves to how many cards and lines there are.
+FIVE_THEN_TWO = """async () => {
+    const { FacePanel } = await import("/static/face_panel.js");
+    const place = document.getElementById("own-faces");
+    const panel = new FacePanel(place);
+    const face = { label: "Happy", sure: true, state: "frontal", emotions: { happy: 1 } };
+    for (const count of [5, 2]) panel.show(Array.from({ length: count }, (_, index) => ({ ...face, face: index + 1 })));
+    return [".cards", ".lines"].map((name) => place.querySelector(name).children.length);
+}"""
 PEOPLE, RATE, SECONDS = 6, 25, 6
 
 
@@ -98,3 +107,8 @@ def test_axe_finds_nothing_where_there_are_many_faces(class_page):
         class_page.emulate_media(color_scheme=scheme)
         class_page.set_viewport_size({"width": width, "height": 800})
         assert [each["id"] for each in Axe().run(class_page).response["violations"]] == []
+
+
+def test_where_nothing_lingers_the_cards_are_back_at_once(serve, open_page, picture):
+    page = open_page(serve(str(picture)))
+    assert page.evaluate(FIVE_THEN_TWO) == [2, 0]
