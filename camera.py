@@ -64,6 +64,7 @@ class Shot:
     planes: Planes  # with nothing drawn on it, as it was before it became a JPEG; not to be changed
     faces: Sequence[Face] = ()
     is_card: bool = False  # whether it is a message in place of a frame
+    is_early: bool = False  # whether it is shown before faces are looked for in it
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,6 +86,7 @@ class _Picture:
     release: int  # the value of _releases when it was taken
     faces: Sequence[Face] = ()
     is_card: bool = False
+    is_early: bool = False
     is_hidden: bool = False  # whether all faces in it are hidden
 
 
@@ -176,12 +178,12 @@ class VideoCamera:
         self._given = shot.number
         return shot.jpeg
 
-    def snapshot(self, plain: bool = False) -> Shot | None:
+    def snapshot(self, plain: bool = False, early: bool = False) -> Shot | None:
         """The newest Shot, waited for while the source is being opened; None once the camera is closed.
 
-        plain: it is to have that too.
+        plain: it is to have that too. early: it may be the source's first frame before faces are looked for in it.
         """
-        return self._next_picture(0, plain)
+        return self._next_picture(0, plain, early)
 
     def model(self) -> FacialExpressionModel:
         """The network, once it is ready. Raises ModelError where it cannot be loaded."""
@@ -192,7 +194,7 @@ class VideoCamera:
         number = 0
         while shot := self._next_shot(number, plain):
             number = shot.number
-            if shot.plain or not plain:
+            if (shot.plain or not plain) and not shot.is_early:
                 yield shot
 
     def state(self) -> dict[str, Any]:
@@ -260,14 +262,15 @@ class VideoCamera:
         for thread in self._threads:
             thread.join(max(0, end - time.monotonic()))  # a network source may hang for longer
 
-    def _next_picture(self, after: int, plain: bool = False) -> Shot | None:
+    def _next_picture(self, after: int, plain: bool = False, early: bool = False) -> Shot | None:
         """As _next_shot, but no message for as long as the source may only need some time to open."""
         end = time.monotonic() + OPEN_LONGEST
         number = after
         while shot := self._next_shot(number, plain):
             number = shot.number
             opening = not self._shows_source and self._problem is None and time.monotonic() < end
-            if not (shot.is_card and opening) and (shot.plain or not plain):
+            is_awaited = early or not shot.is_early
+            if is_awaited and not (shot.is_card and opening) and (shot.plain or not plain):
                 return shot
         return None
 
@@ -400,6 +403,8 @@ class VideoCamera:
             shown = planes.copy()
             hide(shown, candidates_in_planes(planes))
         picture = self._picture(timestamp, shown, is_hidden=is_hidden)
+        if not self._shows_source:
+            self._draw(replace(picture, is_early=True))
         if isinstance(self._model, Future) and not self._model.done():
             self._draw(picture)
             self._model.exception()  # waits for it
@@ -413,6 +418,8 @@ class VideoCamera:
         with self._work:
             search, self._found = self._found, None
         resized = planes.shape != self._seen.shape
+        if self._annotator is None and not settings["hide"]:
+            self._draw(self._picture(captured.timestamp, planes, is_early=True))
         if self._annotator is None or resized:
             search = _Search(sizes, now, found=self._frame_search.search_upright(sizes))
         elif captured.gap > SEARCH_AT_ONCE:
@@ -482,11 +489,12 @@ class VideoCamera:
         planes: Planes,
         faces: Sequence[Face] = (),
         is_card: bool = False,
+        is_early: bool = False,
         is_hidden: bool = False,
     ) -> _Picture:
         assert self._annotated_source is not None
         release = self._annotated_release
-        return _Picture(timestamp, planes, self._annotated_source, release, faces, is_card, is_hidden)
+        return _Picture(timestamp, planes, self._annotated_source, release, faces, is_card, is_early, is_hidden)
 
     def _card(self) -> _Picture:
         """The message that there is no frame."""
@@ -533,12 +541,12 @@ class VideoCamera:
             may_be_shown = picture.is_hidden or not self.settings["hide"]
             if may_be_shown and self._wanted() and picture.release == self._releases:
                 self._shot_count += 1
-                if not picture.is_card and picture.source is self.source:
+                if not picture.is_card and not picture.is_early and picture.source is self.source:
                     self._shows_source = True
                 height, width = size_of(drawn)
                 plain = plain if faces else jpeg
                 size = width, height
-                shown = jpeg, plain, size, picture.planes, faces, picture.is_card
+                shown = jpeg, plain, size, picture.planes, faces, picture.is_card, picture.is_early
                 self._shot = Shot(self._shot_count, picture.timestamp, *shown)
                 self._published.notify_all()
 

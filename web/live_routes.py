@@ -145,7 +145,7 @@ def _add_streams(routes: Blueprint, view: LiveView) -> None:
 
     @routes.get("/snapshot.jpg")
     def snapshot() -> ResponseReturnValue:
-        shot = view.video.snapshot(_is_plain())
+        shot = view.video.snapshot(_is_plain(), early="early" in request.args)
         if shot is None:
             raise RequestError("The program is stopping.", 503)
         return Response(shot.plain if _is_plain() else shot.jpeg, 200, {"Cache-Control": "no-store"}, "image/jpeg")
