@@ -42,6 +42,7 @@ RETRY_FIRST, RETRY_LONGEST = 0.25, 1.0  # seconds until a lost source is opened 
 SEARCH_EVERY = 0.1  # seconds from one search of a whole frame to the next, at least
 SEARCH_SHARE = 0.4  # of one processor core that these searches may take
 SEARCH_AT_ONCE = 0.22  # seconds since the frame before: such a slow source leaves time to search each at once
+FOLLOW_EVERY = 0.1  # seconds from frame to frame, where faces are hidden and one waits for its search already
 MIRRORED_UP_TO = 0.0004  # seconds that a face may take, so that ten faces and their mirror images take 8 ms
 RATE_OVER = 2.0  # seconds over which the frame rate is taken
 FAULT_PAUSE, FAULT_TOLD = 0.1, 10.0  # seconds until work goes on after an unforeseen error, and that it is told
@@ -364,6 +365,9 @@ class VideoCamera:
         """Turn the next captured frame into a shot, or say what is missing."""
         with self._work:
             self._work.wait_for(lambda: self._closed or self._captured, CARD_AFTER / 4)
+            if self.settings["hide"]:  # only what is searched is shown; following all the others would slow that down
+                left = self._seen_at + FOLLOW_EVERY - time.monotonic()
+                self._work.wait_for(lambda: self._closed or self._unsearched is None, max(0, left))
             captured, self._captured = self._captured, None
             if self._annotated_source is not self.source or self._annotated_release != self._releases:
                 self._annotated_source, self._annotator = self.source, None  # which forgets the faces
@@ -453,6 +457,7 @@ class VideoCamera:
         with self._work:
             self._work.wait_for(lambda: self._closed or self._unsearched is not None)
             search, self._unsearched = self._unsearched, None
+            self._work.notify_all()
             source = self.source
         if search is None:
             return

@@ -9,6 +9,7 @@ from vision import source
 from vision.annotate import LiveAnnotator
 from vision.opencv import cv2
 from vision.planes import to_bgr
+from vision.search import FrameSearch
 from waiting import wait_until
 
 
@@ -198,3 +199,22 @@ def test_a_plain_picture_is_there_while_somebody_wants_it(watch, source, request
     x, y, width, height = shot.faces[0].box
     assert abs(drawn - plain)[max(0, y - 3) : y + 3, x : x + width].mean() > 20  # the box
     assert abs(drawn - plain)[y + height // 3 : y + height // 2, x + width // 3 : x + width // 2].mean() < 3
+
+
+@pytest.mark.parametrize("source", ["clip", "picture"])
+def test_an_early_snapshot_does_not_wait_for_the_faces(watch, source, request, monkeypatch):
+    are_found = threading.Event()
+
+    def held_up(find):
+        return lambda *arguments: are_found.wait(20) and find(*arguments)
+
+    monkeypatch.setattr(camera, "find_in_grey", held_up(camera.find_in_grey))
+    monkeypatch.setattr(FrameSearch, "search_upright", held_up(FrameSearch.search_upright))
+    video = watch(str(request.getfixturevalue(source)))
+    shot = video.snapshot(early=True)
+    assert not shot.is_card
+    assert np.abs(decode(shot.jpeg).astype(int) - to_bgr(shot.planes)).mean() < 3  # nothing is drawn on it
+    threading.Timer(0.3, are_found.set).start()
+    assert video.snapshot().faces
+    assert next(video.shots()).faces
+    assert video.snapshot(early=True).faces

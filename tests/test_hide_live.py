@@ -8,6 +8,8 @@ import pytest
 
 from benchmarks.hidden import Cascades
 from test_browser_cameras import cameras, frames  # noqa: F401
+from vision.annotate import LiveAnnotator
+from vision.candidates import CandidateSearch
 from vision.opencv import cv2
 from vision.planes import brightness
 from waiting import wait_until
@@ -97,6 +99,39 @@ def test_a_still_picture_is_hidden_too(watch, picture, shows_face):
     shot = next(shots)
     assert not shows_face(brightness(shot.planes), FACE_IN_PICTURE)
     assert wait_until(lambda: next(shots).faces)
+
+
+def test_not_even_the_first_picture_shows_a_face(watch, clip, picture, shows_face):
+    for source, place in ((clip, FACE), (picture, FACE_IN_PICTURE)):
+        video = watch(str(source))
+        video.change_settings({"hide": True})
+        shot = video.snapshot(early=True)
+        assert not shot.is_card
+        assert not shows_face(grey(shot.jpeg), place)
+
+
+def test_frames_that_are_never_shown_take_little_time(watch, clip, monkeypatch):
+    followed = []
+
+    def annotate(self, *arguments, annotate=LiveAnnotator.annotate):
+        followed.append(time.monotonic())
+        return annotate(self, *arguments)
+
+    def search(self, sizes, search=CandidateSearch.search):
+        time.sleep(0.4)  # in which ten frames come
+        return search(self, sizes)
+
+    monkeypatch.setattr(LiveAnnotator, "annotate", annotate)
+    monkeypatch.setattr(CandidateSearch, "search", search)
+    video = watch(str(clip))
+    video.change_settings({"hide": True})
+    shots = video.shots()
+    wait_until(lambda: next(shots).faces)
+    followed.clear()
+    until = time.monotonic() + 2
+    while time.monotonic() < until:
+        next(shots)
+    assert 5 < len(followed) < 30  # of 50, so that faces keep their numbers
 
 
 def test_the_message_of_a_lost_source_has_nothing_of_the_last_frame(watch, clip, tmp_path):

@@ -4,6 +4,7 @@ Where faces are hidden, one that is missed is seen by everybody, and a place tha
 """
 
 import itertools
+import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -39,12 +40,12 @@ class _Search:
         smallest, largest = max(CASCADE_WINDOW, round(self.smallest * height)), round(self.largest * height)
         if self.largest and largest <= smallest:
             return
-        halved = min((smallest // CASCADE_WINDOW).bit_length(), len(sizes)) - 1
-        seen, back = as_seen(sizes[halved], self.view)
-        boxes, _ = hits(self.cascade, seen, scale_factor, NEIGHBOURS, smallest >> halved, largest >> halved)
+        shrunk, scale = _shrunk(sizes, smallest / CASCADE_WINDOW)
+        seen, back = as_seen(shrunk, self.view)
+        boxes, _ = hits(self.cascade, seen, scale_factor, NEIGHBOURS, CASCADE_WINDOW, round(largest / scale))
         for x, y, side, _ in boxes.tolist():
             middle_x, middle_y = (float(at) for at in back @ (x + side / 2, y + side / 2, 1))
-            yield Place(middle_x, middle_y, side, self.view.angle).scaled(2.0**halved)
+            yield Place(middle_x, middle_y, side, self.view.angle).scaled(scale)
 
 
 _UPRIGHT = _Search(CASCADE, UPRIGHT)
@@ -57,7 +58,8 @@ _IN_TURN = (
     (_SECOND, *_TILTED[:2]),
     (_LEFT, *_LEANING[:2]),
     (_RIGHT, *_LEANING[2:]),
-    (*_SMALL[:2], *_TILTED[2:]),
+    (_SMALL[0], *_TILTED[2:]),
+    (_SMALL[1],),
 )
 TURNS = len(_IN_TURN)  # searches, after which everything was looked for
 _AT_ONCE = (_UPRIGHT, _SECOND, _LEFT, _RIGHT)
@@ -95,6 +97,14 @@ def candidates_in_picture(grey: np.ndarray) -> list[Place]:
 def candidates_in_planes(planes: Planes) -> list[Place]:
     """As candidates_in_picture, of a frame's planes."""
     return candidates_in_picture(brightness(planes))
+
+
+def _shrunk(sizes: list[np.ndarray], times: float) -> tuple[np.ndarray, float]:
+    """A frame so many times smaller, at least 1, of its halvings; and how many times it is."""
+    halved = min(int(math.log2(times)), len(sizes) - 1)
+    height, width = (max(1, round(side / times)) for side in sizes[0].shape)
+    shrunk = cv2.resize(sizes[halved], (width, height), interpolation=cv2.INTER_AREA)
+    return shrunk, sizes[0].shape[0] / height
 
 
 def _clearer(grey: np.ndarray) -> np.ndarray:
