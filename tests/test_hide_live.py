@@ -101,13 +101,12 @@ def test_a_still_picture_is_hidden_too(watch, picture, shows_face):
     assert wait_until(lambda: next(shots).faces)
 
 
-def test_not_even_the_first_picture_shows_a_face(watch, clip, picture, shows_face):
-    for source, place in ((clip, FACE), (picture, FACE_IN_PICTURE)):
-        video = watch(str(source))
-        video.change_settings({"hide": True})
-        shot = video.snapshot(early=True)
-        assert not shot.is_card
-        assert not shows_face(grey(shot.jpeg), place)
+def test_not_even_the_first_picture_shows_a_face(watch, clip, shows_face):
+    video = watch(str(clip))
+    video.change_settings({"hide": True})
+    shot = video.snapshot(early=True)
+    assert not shot.is_card
+    assert not shows_face(grey(shot.jpeg))
 
 
 def test_frames_that_are_never_shown_take_little_time(watch, clip, monkeypatch):
@@ -128,10 +127,10 @@ def test_frames_that_are_never_shown_take_little_time(watch, clip, monkeypatch):
     shots = video.shots()
     wait_until(lambda: next(shots).faces)
     followed.clear()
-    until = time.monotonic() + 2
+    until = time.monotonic() + 1.2
     while time.monotonic() < until:
         next(shots)
-    assert 5 < len(followed) < 30  # of 50, so that faces keep their numbers
+    assert 4 < len(followed) < 18  # of 30, so that faces keep their numbers
 
 
 def test_the_message_of_a_lost_source_has_nothing_of_the_last_frame(watch, clip, tmp_path):
