@@ -42,7 +42,7 @@ RETRY_FIRST, RETRY_LONGEST = 0.25, 1.0  # seconds until a lost source is opened 
 SEARCH_EVERY = 0.1  # seconds from one search of a whole frame to the next, at least
 SEARCH_SHARE = 0.4  # of one processor core that these searches may take
 SEARCH_AT_ONCE = 0.22  # seconds since the frame before: such a slow source leaves time to search each at once
-FOLLOW_EVERY = 0.1  # seconds from frame to frame, where faces are hidden and one waits for its search already
+FOLLOW_EVERY = 0.1  # seconds from frame to frame, while faces are hidden and the latest still waits for its search
 MIRRORED_UP_TO = 0.0004  # seconds that a face may take, so that ten faces and their mirror images take 8 ms
 RATE_OVER = 2.0  # seconds over which the frame rate is taken
 FAULT_PAUSE, FAULT_TOLD = 0.1, 10.0  # seconds until work goes on after an unforeseen error, and that it is told
@@ -407,11 +407,11 @@ class VideoCamera:
             shown = planes.copy()
             hide(shown, candidates_in_planes(planes))
         picture = self._picture(timestamp, shown, is_hidden=is_hidden)
-        if not self._shows_source:
-            self._draw(replace(picture, is_early=True))
-        if isinstance(self._model, Future) and not self._model.done():
-            self._draw(picture)
-            self._model.exception()  # waits for it
+        pending = self._model if isinstance(self._model, Future) and not self._model.done() else None
+        if pending or not self._shows_source:
+            self._draw(replace(picture, is_early=pending is None))
+        if pending:
+            pending.exception()  # waits for it
         if model := self._ready_model():
             self._draw(replace(picture, faces=find_in_grey(brightness(planes), model, self.sure)))
 

@@ -94,7 +94,10 @@ def live(clips: Path, cascades: Cascades, model: FacialExpressionModel) -> list[
     figures = []
     for clip, marked in _marked_frames().items():
         greys, rate = watch(clips / clip, set(marked), model)
-        figures += [_count(f"{clip}, live", greys, marked, cascades), Figure(f"{clip}, live", rate, 1, " frames/s")]
+        figures += [
+            _count(f"{clip}, live", greys, marked, cascades),
+            Figure(f"{clip}, live", rate, 1, " frames a second"),
+        ]
     return figures
 
 
