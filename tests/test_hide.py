@@ -42,6 +42,13 @@ def test_a_search_of_one_frame_after_another_sees_the_face_in_each(astronaut):
         assert any(abs(place.x - 222 - shift) < 30 and abs(place.y - 115) < 30 for place in places)
 
 
+def test_the_first_frame_of_a_scene_is_searched_for_small_faces_too(astronaut):
+    scene, small = np.full((1080, 1920), 128, np.uint8), cv2.resize(grey_of(astronaut), (154, 154))
+    scene[400:554, 800:954] = small
+    places = CandidateSearch().search(halvings(scene))
+    assert any(abs(place.x - 867) < 10 and abs(place.y - 434) < 10 for place in places)
+
+
 def test_every_block_is_of_one_colour_and_no_face_has_more_than_six():
     image = np.random.default_rng(0).integers(0, 255, (300, 400, 3), np.uint8)
     before, place = image.copy(), Place(190, 140, 90)

@@ -62,8 +62,7 @@ _IN_TURN = (
     (_SMALL[1],),
 )
 TURNS = len(_IN_TURN)  # searches, after which everything was looked for
-_AT_ONCE = (_UPRIGHT, _SECOND, _LEFT, _RIGHT)
-_ALL = (*_AT_ONCE, *_SMALL, *_TILTED, *_LEANING)
+_ALL = (_UPRIGHT, _SECOND, _LEFT, _RIGHT, *_SMALL, *_TILTED, *_LEANING)
 
 
 class CandidateSearch:
@@ -77,12 +76,12 @@ class CandidateSearch:
         """Where a frame may show faces; sizes: its halvings.
 
         Upright faces are looked for in every frame; profiles and small and tilted faces in turn, since all at once
-        would take five times as long. In the first frame of a scene, upright faces and profiles are.
+        would take five times as long. In the first frame of a scene, all are: it may be shown before the next search.
         """
         sketch = sketch_of(sizes)
         is_new = self._sketch is None or is_another_scene(sketch, self._sketch)
         self._sketch = sketch
-        searches = _AT_ONCE if is_new else next(self._turns)
+        searches = _ALL if is_new else next(self._turns)
         clearer = halvings(_clearer(sizes[0]))
         return [*_places((_UPRIGHT,), sizes, SCALE_FACTOR), *_places(searches, clearer, SCALE_FACTOR)]
 
