@@ -2,6 +2,7 @@
 
 import itertools
 import subprocess
+import time
 from fractions import Fraction
 
 import av
@@ -12,6 +13,7 @@ from av.video.reformatter import ColorRange
 from videos.job import Job
 from videos.steps import do
 from videos.video_file import read, scan
+from vision import source
 from vision.opencv import cv2
 from vision.source import SourceError, read_frames
 
@@ -367,6 +369,17 @@ def test_a_file_of_two_frames_is_told_by_its_name(tmp_path, ending):
     done, out = analyse(path, tmp_path / "out")
     assert done.frames == len(shown(out)) == 2
     assert len(list(itertools.islice(read_frames(str(path), lambda: True), 2))) == 2  # live
+
+
+def test_a_file_of_two_frames_is_played_by_a_slow_machine_too(tmp_path, monkeypatch):
+    def decode_slowly(*arguments):
+        time.sleep(0.15)  # in which both frames are late
+        yield from decode(*arguments)
+
+    path = film(tmp_path / "clip.mp4", [numbered(index, 160, 120) for index in range(2)])
+    decode = source.decode
+    monkeypatch.setattr(source, "decode", decode_slowly)
+    assert len(list(itertools.islice(read_frames(str(path), lambda: True), 2))) == 2
 
 
 def test_a_recording_that_begins_within_a_packet_is_analysed(tmp_path):

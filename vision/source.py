@@ -1,5 +1,6 @@
 """Frames from a webcam, a video file, a picture, a network camera or the demo, at the pace at which they were made."""
 
+import math
 import os
 import socket
 import stat
@@ -260,7 +261,7 @@ def _play(container: InputContainer, name: str, wanted: Wanted, paced: bool) -> 
             raise SourceError(f"{name} has no video in it.")
         stream.thread_type = "AUTO" if paced else "SLICE"  # the former shows frames later
         clock, period = Clock(rate_of(stream)), float(1 / rate_of(stream))
-        start = shown = time.monotonic()
+        start, shown = time.monotonic(), -math.inf  # the first frame is never too late
         shape, size = None, (0, 0)
         for frame in decode(container, stream):
             if not wanted():
