@@ -127,6 +127,8 @@ def chromium(tmp_path_factory):
         container.mux(stream.encode(None))
     arguments = ["--use-fake-ui-for-media-stream", "--use-fake-device-for-media-stream"]
     arguments += ["--host-resolver-rules=MAP faces.example 127.0.0.1"]
+    # The first two are processes for each window's address bar, which take longer than all else and which nobody sees.
+    arguments += ["--disable-features=WebUIOmniboxPopup,WebUIOmniboxAimPopup,HttpsUpgrades"]
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(
             executable_path=program, args=[*arguments, f"--use-file-for-fake-video-capture={camera}"]

@@ -5,6 +5,7 @@ import itertools
 import logging
 import pickle
 import time
+import warnings
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from typing import Any
@@ -70,17 +71,20 @@ def _connect(scheduler: str) -> Iterator[Client]:
 
 @contextmanager
 def _start(workers: int | None) -> Iterator[Client]:
-    with (
-        dask.config.set(DASK),
-        LocalCluster(
-            n_workers=workers or CPU_COUNT,
-            threads_per_worker=1,
-            host="127.0.0.1",
-            dashboard_address="127.0.0.1:0",
-            silence_logs=logging.CRITICAL,  # what went wrong is in each job's outcome
-        ) as cluster,
-        Client(cluster) as client,
-    ):
+    with ExitStack() as stack:
+        stack.enter_context(dask.config.set(DASK))
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "Creating scratch directories")  # it takes seconds where much else runs
+            cluster = stack.enter_context(
+                LocalCluster(
+                    n_workers=workers or CPU_COUNT,
+                    threads_per_worker=1,
+                    host="127.0.0.1",
+                    dashboard_address="127.0.0.1:0",
+                    silence_logs=logging.CRITICAL,  # what went wrong is in each job's outcome
+                )
+            )
+        client = stack.enter_context(Client(cluster))
         _prepare_workers(client)
         yield client
 
