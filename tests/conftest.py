@@ -104,9 +104,23 @@ def film():
 
 
 @pytest.fixture(scope="session")
-def picture(astronaut, tmp_path_factory):
+def sway(astronaut, film, tmp_path_factory):
+    """A video file in which her face moves to the right and back, so that it is not lost where the file begins anew."""
+    shifts = [*range(0, 60, 2), *range(60, 0, -2)]
+    images = [astronaut[:240, 80 - shift : 400 - shift] for shift in shifts]
+    return film(tmp_path_factory.mktemp("sway") / "sway.mp4", images)
+
+
+@pytest.fixture(scope="session")
+def portrait(astronaut):
+    """Her face with what is around it, (240, 240, 3) uint8 BGR, which is searched in a fifth of the time."""
+    return astronaut[:240, 90:330]
+
+
+@pytest.fixture(scope="session")
+def picture(portrait, tmp_path_factory):
     path = tmp_path_factory.mktemp("pictures") / "astronaut.png"
-    cv2.imwrite(str(path), astronaut)
+    cv2.imwrite(str(path), portrait)
     return path
 
 

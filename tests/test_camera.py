@@ -156,7 +156,7 @@ def test_another_source_is_watched_by_all_with_faces_of_its_own(watch, clip, pic
     shots = video.shots()
     wait_until(lambda: next(shots).faces)
     video.watch(str(picture))
-    wait_until(lambda: next(shots).size == (512, 512))
+    wait_until(lambda: next(shots).size == (240, 240))
     wait_until(lambda: next(shots).faces)
     assert video.state()["source"] == picture.name
     video.watch(str(clip))

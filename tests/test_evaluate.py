@@ -48,10 +48,10 @@ def test_command_prints_more_passes_and_what_most_people_see(data, tmp_path, cap
 
 
 @pytest.fixture
-def album(tmp_path, astronaut):
+def album(tmp_path, portrait):
     """A folder of pictures: a smile that is labelled Happy, another labelled Sad, and one without a face."""
     empty = np.full((200, 200, 3), 90, np.uint8)
-    for name, picture in {"Happy/a.png": astronaut, "sad/b.jpg": astronaut[:300], "Happy/._c.png": empty}.items():
+    for name, picture in {"Happy/a.png": portrait, "sad/b.jpg": portrait[:220], "Happy/._c.png": empty}.items():
         (tmp_path / name).parent.mkdir(exist_ok=True)
         cv2.imwrite(str(tmp_path / name), picture)
     cv2.imwrite(str(tmp_path / "sad" / "d.png"), empty[:1, :1])
@@ -88,7 +88,7 @@ import sys, types
 class FER:
     def detect_emotions(self, picture):
         emotions = dict.fromkeys("angry disgust fear happy sad surprise neutral".split(), 0.0) | {"sad": 1.0}
-        return [{"box": [0, 0, 50, 50], "emotions": emotions}] if picture.shape[0] == 300 else []
+        return [{"box": [0, 0, 50, 50], "emotions": emotions}] if picture.shape[0] == 220 else []
 sys.modules["fer"], sys.modules["fer.fer"] = types.ModuleType("fer"), types.SimpleNamespace(FER=FER)
 """
 

@@ -49,15 +49,15 @@ def finish(recording, recordings):
         return folder, list(csv.DictReader(file))
 
 
-def test_a_recording_is_a_table_and_a_clean_video_with_the_same_times(record, recordings, clip):
-    _, recording = record(str(clip), with_video=True)
-    wait_for_seconds(recording, 1.5)  # the clip begins again in between
+def test_a_recording_is_a_table_and_a_clean_video_with_the_same_times(record, recordings, sway):
+    _, recording = record(str(sway), with_video=True)
+    wait_for_seconds(recording, 2.6)  # the film begins again in between
     folder, rows = finish(recording, recordings)
     assert recording.state()["files"] == ["table.csv", "timeline.png", "video.mp4"]
     assert list(rows[0]) == COLUMNS
     frames, times = [int(row["frame"]) for row in rows], [float(row["time"]) for row in rows]
     assert frames == sorted(frames)
-    assert {row["video"] for row in rows} == {"clip.mp4"}
+    assert {row["video"] for row in rows} == {"sway.mp4"}
     for kind in ("", "_smooth"):
         assert sum(float(rows[-1][f"{name}{kind}"]) for name in COLUMNS[8:15]) == pytest.approx(1, abs=0.01)
     with av.open(str(folder / VIDEO)) as video:
@@ -67,7 +67,7 @@ def test_a_recording_is_a_table_and_a_clean_video_with_the_same_times(record, re
     moments = [float(frame.pts * frame.time_base) for frame in shown]
     assert [moments[frame] for frame in frames] == pytest.approx(times, abs=0.001)
     [listed] = recordings.list()
-    assert (listed["status"], listed["source"], listed["faces"], listed["video"]) == ("done", "clip.mp4", 1, True)
+    assert (listed["status"], listed["source"], listed["faces"], listed["video"]) == ("done", "sway.mp4", 1, True)
     assert listed["seconds"] == pytest.approx(moments[-1], abs=0.2)
 
 

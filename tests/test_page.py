@@ -93,7 +93,7 @@ def test_the_picture_moves_and_the_bars_follow_the_expression(serve, open_page):
 
 def test_a_still_picture_shows_with_its_face(serve, open_page, picture):
     page = open_page(serve(str(picture)))
-    page.wait_for_function("() => document.getElementById('picture').naturalWidth === 512")
+    page.wait_for_function("() => document.getElementById('picture').naturalWidth === 240")
     wait_for_face(page)
     assert page.locator("#faces .label").inner_text() == "Happy"
 
@@ -233,7 +233,7 @@ def test_an_uploaded_picture_shows_its_faces(serve, open_page, clip, picture):
     page.set_input_files("#choose-files", str(picture))
     page.wait_for_selector(".upload .face")
     assert page.locator(".upload .label").inner_text() == "Happy"
-    assert page.locator(".upload figure canvas").evaluate("canvas => [canvas.width, canvas.height]") == [512, 512]
+    assert page.locator(".upload figure canvas").evaluate("canvas => [canvas.width, canvas.height]") == [240, 240]
     page.get_by_role("button", name="Remove astronaut.png").click()
     assert page.locator(".upload").count() == 0
 

@@ -57,7 +57,7 @@ def test_a_slow_reader_skips_frames_and_does_not_slow_the_clip(clip):
 
 def test_a_picture_comes_once(picture):
     (planes,) = read_frames(str(picture), for_seconds(0.1))
-    assert size_of(planes) == (512, 512)
+    assert size_of(planes) == (240, 240)
 
 
 def test_a_huge_picture_is_shrunk(tmp_path):
