@@ -73,7 +73,7 @@ def test_snapshots_streams_and_recordings_over_http_are_hidden(serve, sway, show
         switch(address, hide=True)
         for path in ("/snapshot.jpg", "/snapshot.jpg?plain"):
             assert not shows_face(grey(ask(address, path).body))
-        parts = read_parts(feed, 40)
+        parts = read_parts(feed, 20)
     # What was under way at the switch may still arrive; nothing after that shows the face.
     assert not any(shows_face(grey(body)) for _, body in parts[-3:])
     with opened_events(address) as events:

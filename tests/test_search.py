@@ -95,7 +95,7 @@ def test_a_known_face_gets_no_second_look(astronaut, monkeypatch):
 
 
 @pytest.mark.parametrize("name", ["coffee", "rocket", "brick", "grass", "gravel", "page", "text", "moon"])
-@pytest.mark.parametrize("width", [320, 640])  # benchmarks/stills.py has larger ones, and more textures
+@pytest.mark.parametrize("width", [320, 480])  # benchmarks/stills.py has larger ones, and more textures
 def test_pictures_without_faces_have_none(name, width):
     image = getattr(skimage.data, name)()
     grey = image if image.ndim == 2 else cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
