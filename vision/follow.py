@@ -292,14 +292,15 @@ class FaceFollower:
 
     def _drop_doubles(self) -> None:
         """Where two followed faces have become one, keep the older; where one is but a part of another, the whole."""
-        kept: list[_Track] = []
+        kept: list[int] = []
         places = self.places()
-        for track in self._tracks:
+        boxes = np.array([place.box for place in places])
+        for index, track in enumerate(self._tracks):
             if track.score < SURE and is_part(track.place, places):
                 continue
-            if not kept or overlaps(track.place.box, [other.place.box for other in kept]).max() <= DOUBLE_FACE:
-                kept.append(track)
-        self._tracks = kept
+            if overlaps(boxes[index], boxes[kept]).max(initial=0) <= DOUBLE_FACE:
+                kept.append(index)
+        self._tracks = [self._tracks[index] for index in kept]
 
 
 @functools.cache
