@@ -38,7 +38,7 @@ class Turns:
     def choose(self, faces: Sequence[Face], crops: np.ndarray, moment: float) -> list[int]:
         """The indices of those faces of the next frame that are to be classified, in any order.
 
-        Those that could not wait for another frame come first, since none waits longer than LONGEST, and then those that
+        Those that could not wait for another frame come first, since none waits longer than LONGEST; then those that
         are new, have waited long or have changed. crops:
         (n, 48, 48) uint8, of the faces. moment: of the frame, in seconds of any clock.
         """
