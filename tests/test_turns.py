@@ -49,11 +49,12 @@ def test_where_there_is_time_every_face_has_its_turn():
     assert all(len(numbers) == 3 for numbers in watch(Turns(), 3, 1, cost=0.0005))
 
 
-def test_a_new_face_comes_first():
+@pytest.mark.parametrize(("count", "rate"), [(10, 30), (30, 24)])  # in the second, every frame has faces that are due
+def test_a_new_face_comes_first(count, rate):
     turns = Turns()
-    watch(turns, 10, 1, cost=0.01)
-    here = faces(11)
-    assert 10 in turns.choose(here, np.array([STILL] * 11), 1.0)
+    watch(turns, count, 1, cost=0.01, rate=rate)
+    here = faces(count + 1)
+    assert count in turns.choose(here, np.array([STILL] * (count + 1)), 1.0)
 
 
 def test_a_face_that_changes_comes_before_those_that_do_not():

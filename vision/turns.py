@@ -38,8 +38,8 @@ class Turns:
     def choose(self, faces: Sequence[Face], crops: np.ndarray, moment: float) -> list[int]:
         """The indices of those faces of the next frame that are to be classified, in any order.
 
-        Those that could not wait for another frame come first, since none waits longer than LONGEST; then those that
-        are new, have waited long or have changed. crops:
+        Those that are new or could not wait for another frame come first, since none waits longer than LONGEST; then
+        those that have waited long or have changed. crops:
         (n, 48, 48) uint8, of the faces. moment: of the frame, in seconds of any clock.
         """
         if self._moment is not None:
@@ -60,7 +60,7 @@ class Turns:
         most = max(share, int(SHARE * self._period / self._cost)) if self._cost else len(faces)
         if most >= len(faces):
             return list(range(len(faces)))
-        due = [moment + self._period - latest.moment > LONGEST for latest in known]
+        due = [latest.crop is None or moment + self._period - latest.moment > LONGEST for latest in known]
         urgency = [_urgency(latest, crop, moment) for latest, crop in zip(known, crops, strict=True)]
         order = sorted(range(len(faces)), key=lambda index: (due[index], urgency[index]), reverse=True)
         return order[: max(most, sum(due))]
