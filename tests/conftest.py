@@ -141,7 +141,7 @@ def chromium(tmp_path_factory):
         container.mux(stream.encode(None))
     arguments = ["--use-fake-ui-for-media-stream", "--use-fake-device-for-media-stream"]
     arguments += ["--host-resolver-rules=MAP faces.example 127.0.0.1"]
-    # The first two are processes for each window's address bar, which take longer than all else and which nobody sees.
+    # The first two start processes for each window's address bar, which nobody sees, and which take most of the time.
     arguments += ["--disable-features=WebUIOmniboxPopup,WebUIOmniboxAimPopup,HttpsUpgrades"]
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(

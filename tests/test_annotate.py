@@ -8,8 +8,8 @@ from vision.patches import halvings
 from vision.search import FaceDetector
 
 
-def test_a_picture_gives_faces_with_labels(portrait, model):
-    [face] = find_in_picture(portrait, model)
+def test_a_picture_gives_faces_with_labels(astronaut, model):
+    [face] = find_in_picture(astronaut, model)
     assert face.number == 1
     assert EMOTIONS[face.label] == "Happy"
     assert face.probabilities.sum() == pytest.approx(1, abs=1e-4)

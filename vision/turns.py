@@ -38,9 +38,9 @@ class Turns:
     def choose(self, faces: Sequence[Face], crops: np.ndarray, moment: float) -> list[int]:
         """The indices of those faces of the next frame that are to be classified, in any order.
 
-        Those that are new or could not wait for another frame come first, since none waits longer than LONGEST; then
-        those that have waited long or have changed. crops:
-        (n, 48, 48) uint8, of the faces. moment: of the frame, in seconds of any clock.
+        Those that are new or cannot wait for another frame come first, since none waits longer than LONGEST; then those
+        that have waited long or have changed. crops: (n, 48, 48) uint8, of the faces. moment: of the frame, in seconds
+        of any clock.
         """
         if self._moment is not None:
             period = min(max(moment - self._moment, 0.0), LONGEST)
@@ -60,10 +60,10 @@ class Turns:
         most = max(share, int(SHARE * self._period / self._cost)) if self._cost else len(faces)
         if most >= len(faces):
             return list(range(len(faces)))
-        due = [latest.crop is None or moment + self._period - latest.moment > LONGEST for latest in known]
-        urgency = [_urgency(latest, crop, moment) for latest, crop in zip(known, crops, strict=True)]
-        order = sorted(range(len(faces)), key=lambda index: (due[index], urgency[index]), reverse=True)
-        return order[: max(most, sum(due))]
+        following = moment + self._period
+        urgency = [_urgency(*each, moment, following) for each in zip(known, crops, strict=True)]
+        order = sorted(range(len(faces)), key=lambda index: urgency[index], reverse=True)
+        return order[: max(most, urgency.count(math.inf))]
 
     def took(self, seconds: float, count: int) -> None:
         """Take note that so many faces took so long."""
@@ -84,8 +84,9 @@ class Turns:
         return self._latest[face.number].moment
 
 
-def _urgency(latest: _Latest, crop: np.ndarray, moment: float) -> float:
-    if latest.crop is None:
+def _urgency(latest: _Latest, crop: np.ndarray, moment: float, following: float) -> float:
+    """How urgent a face's turn is, in a frame: infinitely so if it is new or cannot wait for the following one."""
+    if latest.crop is None or following - latest.moment > LONGEST:
         return math.inf
     change = cv2.norm(crop, latest.crop, cv2.NORM_L1) / crop.size
     return (moment - latest.moment) / LONGEST + change / MUCH_CHANGED
