@@ -74,6 +74,10 @@ class Recorder:
         self._held.append((self.frames, seconds, [face for face in faces if face.probabilities is not None]))
         self.frames, self.seconds = self.frames + 1, seconds
         self.adapted |= any(face.adapted for face in faces)
+        self.flush()
+
+    def flush(self) -> None:
+        """Put rows that have waited for FLUSH_EVERY on the disk. To be called as well while no new frames come."""
         if time.monotonic() - self._flushed >= FLUSH_EVERY:
             self._flush()
 

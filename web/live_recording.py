@@ -89,6 +89,7 @@ class LiveRecording:
                     if self._stopping:
                         break
                     if shot.number == number:  # the picture stands still
+                        ongoing.flush()
                         continue
                     number = shot.number
                     if not ongoing.add(source_name(self._video.source), shot.timestamp, shot.faces, shot.planes):

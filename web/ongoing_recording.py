@@ -50,6 +50,10 @@ class OngoingRecording:
         self._recorder.add(source, self._seconds, faces, picture)
         return self._seconds < LONGEST
 
+    def flush(self) -> None:
+        """See Recorder.flush, and add."""
+        self._recorder.flush()
+
     def mark(self, moment: float, name: str) -> None:
         """Note something at a moment, of the same clock. Raises RequestError."""
         try:
