@@ -102,6 +102,16 @@ class _Search:
     to_hide: tuple[Hashable, _Picture] | None = None  # where faces are hidden, its view and itself, to be shown
 
 
+@dataclass(frozen=True, eq=False)
+class _Followed:
+    """A frame whose faces are to be classified."""
+
+    picture: _Picture  # with faces that have no labels
+    search: _Search  # of this frame
+    annotator: LiveAnnotator
+    view: Hashable = None  # what it shows, and how, where faces are hidden
+
+
 def is_mirrored(model: FacialExpressionModel) -> bool:
     """Whether there is time to average each face of a live picture with its mirror image."""
     return model.seconds_a_face <= MIRRORED_UP_TO
@@ -110,11 +120,11 @@ def is_mirrored(model: FacialExpressionModel) -> bool:
 class VideoCamera:
     """Watches a source while anyone looks: ask with get_frame() or shots(), from any thread.
 
-    Threads of its own do the work. One takes frames from the source, so that a source that hangs holds nobody else up;
-    one annotates the newest of them; one draws and encodes what the second has annotated, while that goes on with the
-    next; and one searches whole frames for faces, which the second then follows. Where faces are hidden, only frames
-    that were searched are shown, half a second late; see hidden_frames.py. All rest when nobody has asked for five
-    seconds. An error that nobody foresaw is logged and told, and the next frame is tried.
+    Threads of its own do the work, each on another frame. One takes frames from the source, so that a source that hangs
+    holds nobody else up; one follows the faces in the newest of them; one classifies those; one draws and encodes; and
+    one searches whole frames for faces, which the second then follows. Where faces are hidden, only frames that were
+    searched are shown, half a second late; see hidden_frames.py. All rest when nobody has asked for five seconds. An
+    error that nobody foresaw is logged and told, and the next frame is tried.
     """
 
     def __init__(
@@ -144,6 +154,7 @@ class VideoCamera:
         self._asked = self._plain_asked = 0.0  # time.monotonic() when somebody last wanted a frame, or a plain one
         self._still_frame: _Frame | None = None  # the picture that is all that the source gives
         self._captured: _Frame | None = None  # the newest frame that is not annotated yet
+        self._unlabelled: _Followed | None = None  # the frame whose faces are to be classified, until they are
         self._undrawn: _Picture | None = None  # what was annotated and is to be shown
         self._unsearched: _Search | None = None  # the newest annotated frame, for the next search
         self._found: _Search | None = None  # what the last search found
@@ -279,7 +290,7 @@ class VideoCamera:
         """The newest shot: one numbered above `after`, or after REPEAT_AFTER any. None once the camera is closed."""
         with self._work:
             if not self._threads and not self._closed:
-                steps = (self._capture, self._annotate, self._show, self._search)
+                steps = (self._capture, self._annotate, self._label, self._show, self._search)
                 self._threads = [threading.Thread(target=self._repeat, args=(step,), daemon=True) for step in steps]
                 for thread in self._threads:
                     thread.start()
@@ -362,12 +373,12 @@ class VideoCamera:
             self._retry = min(2 * self._retry, RETRY_LONGEST)
 
     def _annotate(self) -> None:
-        """Turn the next captured frame into a shot, or say what is missing."""
+        """Follow the faces in the next captured frame, or say what is missing."""
         with self._work:
             self._work.wait_for(lambda: self._closed or self._captured, CARD_AFTER / 4)
             if self.settings["hide"]:  # only what is searched is shown; following all the others would slow that down
                 left = self._seen_at + FOLLOW_EVERY - time.monotonic()
-                self._work.wait_for(lambda: self._closed or self._unsearched is None, max(0, left))
+                self._work.wait_for(lambda: self._closed or not (self._unlabelled or self._unsearched), max(0, left))
             captured, self._captured = self._captured, None
             if self._annotated_source is not self.source or self._annotated_release != self._releases:
                 self._annotated_source, self._annotator = self.source, None  # which forgets the faces
@@ -387,7 +398,7 @@ class VideoCamera:
             self._seen = planes
             self._annotate_still(captured.timestamp, planes, settings["hide"])
         else:
-            self._annotate_moving(captured, planes, settings)
+            self._follow(captured, planes, settings)
         self._seen_at = time.monotonic()
 
     def _is_late(self) -> bool:
@@ -415,9 +426,9 @@ class VideoCamera:
         if model := self._ready_model():
             self._draw(replace(picture, faces=find_in_grey(brightness(planes), model, self.sure)))
 
-    def _annotate_moving(self, captured: _Frame, planes: Planes, settings: dict[str, bool]) -> None:
-        """planes: those of the frame, mirrored if that is wanted."""
-        grey, now, source = brightness(planes), time.monotonic(), self.source
+    def _follow(self, captured: _Frame, planes: Planes, settings: dict[str, bool]) -> None:
+        """Follow the faces in a frame and have them classified. planes: the frame's, mirrored if that is wanted."""
+        grey, now = brightness(planes), time.monotonic()
         sizes = halvings(grey)
         with self._work:
             search, self._found = self._found, None
@@ -433,24 +444,45 @@ class VideoCamera:
             search = None
         self._annotator = self._annotator or LiveAnnotator(self.sure)
         found, searched = (search.found, search.moment) if search else (None, None)
-        model, adapt = self._ready_model(), settings["adapt"]
-        mirrored = model is not None and is_mirrored(model)
-        faces = self._annotator.annotate(sizes, now, model, found, searched, adapt, mirrored)
-        self.skipped.add_labels(faces, now)
+        faces = self._annotator.follow(sizes, now, found, searched)
         self._seen = planes
-        picture, places = self._picture(captured.timestamp, planes, faces), self._annotator.places()
-        next_search = _Search(sizes, now, places)
-        if settings["hide"]:
-            view = picture.source, picture.release, settings["mirror"], planes.shape
-            next_search = replace(next_search, to_hide=(view, picture))
-        else:
-            self._draw(picture)
+        picture = self._picture(captured.timestamp, planes, faces)
+        next_search = _Search(sizes, now, self._annotator.places())
+        view = (picture.source, picture.release, settings["mirror"], planes.shape) if settings["hide"] else None
         with self._work:
-            if source is self.source:
-                self._unsearched = next_search
-                if next_search.to_hide and self.settings["hide"]:
-                    self._hidden.see(next_search.to_hide[0], now, places)
+            self._work.wait_for(lambda: self._closed or self._unlabelled is None)
+            self._unlabelled = _Followed(picture, next_search, self._annotator, view)
             self._work.notify_all()
+
+    def _label(self) -> None:
+        """Classify the faces that were followed in the next frame; it is then to be shown and searched."""
+        with self._work:
+            self._work.wait_for(lambda: self._closed or self._unlabelled is not None)
+            followed = self._unlabelled
+        if followed is None:
+            return
+        try:
+            self._label_faces(followed)
+        finally:
+            with self._work:
+                self._unlabelled = None
+                self._work.notify_all()
+
+    def _label_faces(self, followed: _Followed) -> None:
+        picture, search, model = followed.picture, followed.search, self._ready_model()
+        adapt, mirrored = self.settings["adapt"], model is not None and is_mirrored(model)
+        faces = followed.annotator.label(picture.faces, search.sizes[0], search.moment, model, adapt, mirrored)
+        self.skipped.add_labels(faces, search.moment)
+        picture = replace(picture, faces=faces)
+        if followed.view is None:
+            self._draw(picture)
+        else:
+            search = replace(search, to_hide=(followed.view, picture))
+        with self._work:
+            if picture.source is self.source:
+                self._unsearched = search
+                if search.to_hide and self.settings["hide"]:
+                    self._hidden.see(followed.view, search.moment, search.known)
 
     def _search(self) -> None:
         """Search the newest whole frame, get to know one face, and rest for as long as the machine needs."""

@@ -27,7 +27,7 @@ STAGES: dict[str, tuple[Any, str]] = {
     "look at the faces": (FaceFollower, "_advance"),
     "cut the faces out": (annotate, "cut_faces"),
     "classify": (Pool, "_run"),
-    "calibrate, smooth": (annotate.LiveAnnotator, "annotate"),
+    "calibrate, smooth": (annotate.LiveAnnotator, "label"),
     "draw": (camera, "draw_on_planes"),
     "encode as JPEG": (camera, "to_jpeg"),
     "search whole frames": (FrameSearch, "search"),

@@ -80,16 +80,17 @@ def test_the_size_may_change_within_a_connection(watch, astronaut, sizes):
         assert video.state()["fault"] is None
 
 
-def test_an_error_that_nobody_foresaw_costs_a_frame_and_is_told(watch, clip, monkeypatch, caplog):
-    annotate, calls = LiveAnnotator.annotate, []
+@pytest.mark.parametrize("step", ["follow", "label"])
+def test_an_error_that_nobody_foresaw_costs_a_frame_and_is_told(watch, clip, monkeypatch, caplog, step):
+    do, calls = getattr(LiveAnnotator, step), []
 
     def fail_sometimes(self, *arguments):
         calls.append(1)
         if len(calls) == 10:
             raise ZeroDivisionError("the tenth frame")
-        return annotate(self, *arguments)
+        return do(self, *arguments)
 
-    monkeypatch.setattr(LiveAnnotator, "annotate", fail_sometimes)
+    monkeypatch.setattr(LiveAnnotator, step, fail_sometimes)
     caplog.set_level(logging.ERROR)
     video = watch(str(clip))
     app = create_app(video)
@@ -144,11 +145,11 @@ def test_a_single_picture_is_waited_for_while_the_camera_opens(watch, astronaut)
 
 
 def test_a_single_picture_is_waited_for_while_the_first_frame_is_annotated(watch, astronaut, monkeypatch):
-    def annotate_slowly(*arguments, annotate=LiveAnnotator.annotate):
+    def label_slowly(*arguments, label=LiveAnnotator.label):
         time.sleep(1)
-        return annotate(*arguments)
+        return label(*arguments)
 
-    monkeypatch.setattr(LiveAnnotator, "annotate", annotate_slowly)
+    monkeypatch.setattr(LiveAnnotator, "label", label_slowly)
 
     def frames(_):
         yield 1.5, scene(astronaut, (320, 240), 80, 60, 120)

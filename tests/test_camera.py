@@ -175,16 +175,36 @@ def test_a_source_that_does_not_answer_can_be_left(watch, clip):
 
 
 def test_what_is_skipped_is_told(watch, clip, monkeypatch):
-    def annotate_slowly(*arguments, annotate=LiveAnnotator.annotate):
+    def label_slowly(*arguments, label=LiveAnnotator.label):
         time.sleep(0.2)  # in which five frames come
-        return annotate(*arguments)
+        return label(*arguments)
 
-    monkeypatch.setattr(LiveAnnotator, "annotate", annotate_slowly)
+    monkeypatch.setattr(LiveAnnotator, "label", label_slowly)
     video = watch(str(clip))
     shots = video.shots()
     wait_until(lambda: next(shots) and video.state()["skipped"]["frames_total"] > 3)
     assert 0.2 < video.state()["skipped"]["frames"] < 1
     assert video.state()["skipped"]["label_age"] == 0  # what is shown has its own label
+
+
+def test_a_frame_is_followed_while_the_one_before_is_classified(watch, clip, monkeypatch):
+    labelling, met = threading.Event(), threading.Event()
+
+    def label(*arguments, label=LiveAnnotator.label):
+        labelling.set()
+        met.wait(0.2)
+        labelling.clear()
+        return label(*arguments)
+
+    def follow(*arguments, follow=LiveAnnotator.follow):
+        if labelling.is_set():
+            met.set()
+        return follow(*arguments)
+
+    monkeypatch.setattr(LiveAnnotator, "label", label)
+    monkeypatch.setattr(LiveAnnotator, "follow", follow)
+    shots = watch(str(clip)).shots()
+    wait_until(lambda: next(shots) and met.is_set())
 
 
 @pytest.mark.parametrize("source", ["clip", "picture"])

@@ -114,15 +114,15 @@ def test_not_even_the_first_picture_shows_a_face(watch, clip, shows_face):
 def test_frames_that_are_never_shown_take_little_time(watch, clip, monkeypatch):
     followed = []
 
-    def annotate(self, *arguments, annotate=LiveAnnotator.annotate):
+    def follow(self, *arguments, follow=LiveAnnotator.follow):
         followed.append(time.monotonic())
-        return annotate(self, *arguments)
+        return follow(self, *arguments)
 
     def search(self, sizes, search=CandidateSearch.search):
         time.sleep(0.4)  # in which ten frames come
         return search(self, sizes)
 
-    monkeypatch.setattr(LiveAnnotator, "annotate", annotate)
+    monkeypatch.setattr(LiveAnnotator, "follow", follow)
     monkeypatch.setattr(CandidateSearch, "search", search)
     video = watch(str(clip))
     video.change_settings({"hide": True})

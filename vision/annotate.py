@@ -50,7 +50,8 @@ def largest_face(image: np.ndarray) -> np.ndarray | None:
 class LiveAnnotator:
     """Finds the faces in frames as they come, one by one, and gets to know them.
 
-    Not safe to call from two threads at once, but for `learn`, for which there may be one more.
+    Not safe to call from two threads at once, but that one may `follow` while another is to `label` the frame before,
+    and one more may `learn`.
     """
 
     def __init__(self, sure: float = SURE) -> None:
@@ -59,7 +60,7 @@ class LiveAnnotator:
         self._smoother = ExpressionSmoother(sure)
         self._acquaintances = Acquaintances()
         self._turns = Turns()
-        self._moment = 0.0  # of the latest frame
+        self._moment = 0.0  # of the frame that was labelled last
 
     def annotate(
         self,
@@ -71,19 +72,43 @@ class LiveAnnotator:
         adapt: bool = True,
         mirrored: bool = False,
     ) -> list[Face]:
-        """The faces in the next frame, from left to right.
+        """The faces in the next frame with their labels, from left to right; see `follow` and `label`."""
+        return self.label(self.follow(sizes, moment, found, searched), sizes[0], moment, model, adapt, mirrored)
 
-        sizes: the frame's halvings. moment: its time in seconds, of any clock. model: None while it is being prepared;
-        the faces then have no probabilities. Where there is not time for all, they take turns; see turns.py. found:
-        what a search found in this frame, or in that of the moment `searched`. adapt: whether the network is set to
-        each face, as far as it is known. mirrored: see `believed`.
+    def follow(
+        self,
+        sizes: list[np.ndarray],
+        moment: float,
+        found: Sequence[Found] | None = None,
+        searched: float | None = None,
+    ) -> list[Face]:
+        """The faces in the next frame without labels, from left to right.
+
+        sizes: the frame's halvings. moment: its time in seconds, of any clock. found: what a search found in this
+        frame, or in that of the moment `searched`.
         """
-        faces = self._follower.follow(sizes, moment, found, searched)
+        return self._follower.follow(sizes, moment, found, searched)
+
+    def label(
+        self,
+        faces: Sequence[Face],
+        grey: np.ndarray,
+        moment: float,
+        model: Classifier | None,
+        adapt: bool = True,
+        mirrored: bool = False,
+    ) -> list[Face]:
+        """The faces that were followed in the next frame with their probabilities, and whether those are sure.
+
+        Where there is not time for all, they take turns; see turns.py. grey: the frame, (height, width) uint8. moment:
+        as for `follow`. model: None while it is being prepared; the faces then have no probabilities. adapt: whether
+        the network is set to each face, as far as it is known. mirrored: see `believed`.
+        """
         self._moment = moment
         if not model:
-            return faces
+            return list(faces)
         frontal = classified(faces)
-        crops = cut_faces(sizes[0], frontal)
+        crops = cut_faces(grey, frontal)
         chosen = self._turns.choose(frontal, crops, moment)
         if chosen:
             self._classify([frontal[index] for index in chosen], crops[chosen], model, adapt, mirrored)
