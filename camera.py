@@ -121,10 +121,11 @@ class VideoCamera:
     """Watches a source while anyone looks: ask with get_frame() or shots(), from any thread.
 
     Threads of its own do the work, each on another frame. One takes frames from the source, so that a source that hangs
-    holds nobody else up; one follows the faces in the newest of them; one classifies those; one draws and encodes; and
-    one searches whole frames for faces, which the second then follows. Where faces are hidden, only frames that were
-    searched are shown, half a second late; see hidden_frames.py. All rest when nobody has asked for five seconds. An
-    error that nobody foresaw is logged and told, and the next frame is tried.
+    holds nobody else up; one follows the faces in the newest of them; one classifies those, draws and encodes; and one
+    searches whole frames for faces, which the second then follows. Where faces are hidden, only frames that were
+    searched are shown, half a second late, by a thread of their own; see hidden_frames.py. It shows messages and still
+    pictures, too. All rest when nobody has asked for five seconds. An error that nobody foresaw is logged and told, and
+    the next frame is tried.
     """
 
     def __init__(
@@ -455,7 +456,7 @@ class VideoCamera:
             self._work.notify_all()
 
     def _label(self) -> None:
-        """Classify the faces that were followed in the next frame; it is then to be shown and searched."""
+        """Classify the faces that were followed in the next frame, and show it; it is then to be searched."""
         with self._work:
             self._work.wait_for(lambda: self._closed or self._unlabelled is not None)
             followed = self._unlabelled
@@ -474,15 +475,16 @@ class VideoCamera:
         faces = followed.annotator.label(picture.faces, search.sizes[0], search.moment, model, adapt, mirrored)
         self.skipped.add_labels(faces, search.moment)
         picture = replace(picture, faces=faces)
-        if followed.view is None:
-            self._draw(picture)
-        else:
+        if followed.view is not None:
             search = replace(search, to_hide=(followed.view, picture))
         with self._work:
             if picture.source is self.source:
                 self._unsearched = search
                 if search.to_hide and self.settings["hide"]:
                     self._hidden.see(followed.view, search.moment, search.known)
+                self._work.notify_all()
+        if followed.view is None:
+            self._publish(picture)
 
     def _search(self) -> None:
         """Search the newest whole frame, get to know one face, and rest for as long as the machine needs."""
@@ -564,10 +566,12 @@ class VideoCamera:
         return replace(picture, planes=planes, is_hidden=True)
 
     def _show(self) -> None:
-        """Draw and encode the next annotated frame, and give it to the viewers."""
-        picture = self._next_undrawn()
-        if picture is None:
-            return
+        """Publish the next frame that is done: a message, the first one, a still one, one whose faces are hidden."""
+        if picture := self._next_undrawn():
+            self._publish(picture)
+
+    def _publish(self, picture: _Picture) -> None:
+        """Draw and encode a frame, and give it to the viewers."""
         faces, drawn, plain = picture.faces, picture.planes, None
         if faces:
             plain = to_jpeg(picture.planes) if self._plain_wanted() else None

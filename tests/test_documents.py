@@ -56,6 +56,11 @@ def broken_links(document):
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=name_of)
+def test_no_output_is_missing(document):
+    assert all(block.partition("\n")[2].strip("`\n") for block in FENCED.findall(read(document)))
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=name_of)
 def test_every_relative_link_and_picture_exists(document):
     assert broken_links(document) == []
 
