@@ -122,10 +122,10 @@ class VideoCamera:
 
     Threads of its own do the work, each on another frame. One takes frames from the source, so that a source that hangs
     holds nobody else up; one follows the faces in the newest of them; one classifies those, draws and encodes; and one
-    searches whole frames for faces, which the second then follows. Where faces are hidden, only frames that were
-    searched are shown, half a second late, by a thread of their own; see hidden_frames.py. It shows messages and still
-    pictures, too. All rest when nobody has asked for five seconds. An error that nobody foresaw is logged and told, and
-    the next frame is tried.
+    searches whole frames for faces, which the second then follows. The last one shows what needs no classifying any
+    more: messages, still pictures, and frames whose faces are hidden. Of these, only the searched ones are shown, half
+    a second late; see hidden_frames.py. All rest when nobody has asked for five seconds. An error that nobody foresaw
+    is logged and told, and the next frame is tried.
     """
 
     def __init__(
@@ -156,7 +156,7 @@ class VideoCamera:
         self._still_frame: _Frame | None = None  # the picture that is all that the source gives
         self._captured: _Frame | None = None  # the newest frame that is not annotated yet
         self._unlabelled: _Followed | None = None  # the frame whose faces are to be classified, until they are
-        self._undrawn: _Picture | None = None  # what was annotated and is to be shown
+        self._undrawn: _Picture | None = None  # what is to be shown without being classified, until it is
         self._unsearched: _Search | None = None  # the newest annotated frame, for the next search
         self._found: _Search | None = None  # what the last search found
         self._hidden: HiddenFrames[_Picture] = HiddenFrames()  # searched frames, in which faces are to be hidden
@@ -451,7 +451,7 @@ class VideoCamera:
         next_search = _Search(sizes, now, self._annotator.places())
         view = (picture.source, picture.release, settings["mirror"], planes.shape) if settings["hide"] else None
         with self._work:
-            self._work.wait_for(lambda: self._closed or self._unlabelled is None)
+            self._wait_for_shown()
             self._unlabelled = _Followed(picture, next_search, self._annotator, view)
             self._work.notify_all()
 
@@ -543,20 +543,22 @@ class VideoCamera:
         return self._picture(time.time(), card, is_card=True, is_hidden=is_hidden)
 
     def _draw(self, picture: _Picture) -> None:
-        """Have a frame drawn and shown; waits until the one before it is being drawn."""
+        """Have a picture drawn and shown that needs no classifying."""
         with self._work:
-            self._work.wait_for(lambda: self._closed or self._undrawn is None)
+            self._wait_for_shown()
             self._undrawn = picture
             self._work.notify_all()
+
+    def _wait_for_shown(self) -> None:
+        """Wait until what came before is shown: two threads show pictures, and none is to overtake another."""
+        self._work.wait_for(lambda: self._closed or not (self._unlabelled or self._undrawn))
 
     def _next_undrawn(self) -> _Picture | None:
         """Wait for the next frame that is to be drawn. None where it has to wait longer, or the camera is closed."""
         with self._work:
             self._work.wait_for(lambda: self._closed or self._undrawn or self._hidden)
-            picture, self._undrawn = self._undrawn, None
-            if picture or self._closed:
-                self._work.notify_all()
-                return picture
+            if self._undrawn or self._closed:
+                return self._undrawn
             if (left := self._hidden.left(time.monotonic())) > 0:
                 self._work.wait(left)
                 return None
@@ -567,8 +569,16 @@ class VideoCamera:
 
     def _show(self) -> None:
         """Publish the next frame that is done: a message, the first one, a still one, one whose faces are hidden."""
-        if picture := self._next_undrawn():
+        picture = self._next_undrawn()
+        if picture is None:
+            return
+        try:
             self._publish(picture)
+        finally:
+            with self._work:
+                if self._undrawn is picture:
+                    self._undrawn = None
+                    self._work.notify_all()
 
     def _publish(self, picture: _Picture) -> None:
         """Draw and encode a frame, and give it to the viewers."""

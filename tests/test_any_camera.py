@@ -13,6 +13,7 @@ import pytest
 from PIL import Image
 
 from benchmarks.cameras import MjpegCamera, every
+from camera import VideoCamera
 from vision.addresses import host_of, is_address, show_address, to_ffmpeg
 from vision.annotate import LiveAnnotator
 from vision.planes import brightness, size_of, to_bgr
@@ -117,6 +118,26 @@ def test_a_slow_camera_has_its_faces_and_no_message_between_its_frames(watch, as
     assert not any(shot.is_card for shot in shots)
     assert len(shots) >= 4
     assert all(len(shot.faces) == 1 for shot in shots)
+
+
+def test_a_message_never_comes_after_a_later_frame(watch, astronaut, monkeypatch):
+    def publish(video, picture, publish=VideoCamera._publish):
+        if picture.is_card:
+            time.sleep(0.6)  # in which the next frame comes
+        publish(video, picture)
+
+    def frames(_):
+        for index in range(60):
+            yield 1.5 if index == 12 else 0.1, noisy(scene(astronaut, (320, 240), 80, 60, 120), index)
+
+    monkeypatch.setattr(VideoCamera, "_publish", publish)
+    with MjpegCamera(frames) as camera:
+        video = watch(camera.address)
+        video.snapshot()
+        shots = shots_for(video, 4)
+    times = [shot.timestamp for shot in shots]
+    assert any(shot.is_card for shot in shots)
+    assert times == sorted(times)
 
 
 def test_a_camera_that_stops_sending_says_so(watch, astronaut):

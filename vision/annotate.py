@@ -50,8 +50,7 @@ def largest_face(image: np.ndarray) -> np.ndarray | None:
 class LiveAnnotator:
     """Finds the faces in frames as they come, one by one, and gets to know them.
 
-    Not safe to call from two threads at once, but that one may `follow` while another is to `label` the frame before,
-    and one more may `learn`.
+    Each of `follow`, `label` and `learn` may have a thread of its own, but no two threads may be in the same one.
     """
 
     def __init__(self, sure: float = SURE) -> None:
@@ -68,12 +67,11 @@ class LiveAnnotator:
         moment: float,
         model: Classifier | None,
         found: Sequence[Found] | None = None,
-        searched: float | None = None,
         adapt: bool = True,
         mirrored: bool = False,
     ) -> list[Face]:
         """The faces in the next frame with their labels, from left to right; see `follow` and `label`."""
-        return self.label(self.follow(sizes, moment, found, searched), sizes[0], moment, model, adapt, mirrored)
+        return self.label(self.follow(sizes, moment, found), sizes[0], moment, model, adapt, mirrored)
 
     def follow(
         self,
