@@ -1,16 +1,23 @@
 """Runs a function in a process of its own, where it can neither crash this process nor hold up its threads."""
 
+import atexit
 import multiprocessing
 import os
 import signal
-from collections.abc import Callable
-from contextlib import suppress
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection
 from typing import Any
 
 SPAWN = multiprocessing.get_context("spawn")  # a fork would take over locks that other threads hold
 POLL = 0.1  # seconds
 NICENESS = 10  # the live view comes first
+
+_starting = threading.Lock()  # held while a process is started
+# A process whose parent ended before it had told it what to do would print a traceback.
+atexit.register(_starting.acquire)
 
 
 class Stopped(Exception):
@@ -30,12 +37,15 @@ def run_in_child(
     """What function(*arguments, report=…) returns or raises, run in a process of its own.
 
     The function belongs to a module, and everything is pickled. report: is called here with each value that the
-    function gives to its own `report`. wanted: is asked again and again; once it is false, the process is killed.
-    Raises Stopped then, and Crashed.
+    function gives to its own `report`. wanted: is asked before the process is started, and again and again from then
+    on; once it is false, the process is killed. Raises Stopped then, and Crashed.
     """
+    if not wanted():
+        raise Stopped
     ours, theirs = SPAWN.Pipe(duplex=False)
     process = SPAWN.Process(target=_work, args=(theirs, function, arguments), daemon=True)
-    process.start()
+    with _starting, _without_ctrl_c():
+        process.start()
     theirs.close()
     try:
         while wanted():
@@ -55,6 +65,20 @@ def run_in_child(
         process.kill()
         process.join()
         ours.close()
+
+
+@contextmanager
+def _without_ctrl_c() -> Iterator[None]:
+    """A process started in this context never hears of Ctrl-C, not even while Python starts in it."""
+    if not hasattr(signal, "pthread_sigmask"):  # Windows
+        yield
+        return
+    resource_tracker.ensure_running()  # which lets SIGINT through again once it has started
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _work(connection: Connection, function: Callable[..., Any], arguments: tuple[Any, ...]) -> None:
