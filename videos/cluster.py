@@ -16,6 +16,7 @@ from distributed import Client, Future, KilledWorker, LocalCluster, as_completed
 from distributed.client import FutureCancelledError
 
 from paths import ROOT
+from videos import ctrl_c
 from videos.job import Done, Job
 from videos.outputs import clear
 from videos.reasons import ClusterError, cause
@@ -73,7 +74,7 @@ def _connect(scheduler: str) -> Iterator[Client]:
 def _start(workers: int | None) -> Iterator[Client]:
     with ExitStack() as stack:
         stack.enter_context(dask.config.set(DASK))
-        with warnings.catch_warnings():
+        with ctrl_c.held_back(), warnings.catch_warnings():  # Dask cannot close a cluster that is half started
             warnings.filterwarnings("ignore", "Creating scratch directories")  # it takes seconds where much else runs
             cluster = stack.enter_context(
                 LocalCluster(

@@ -5,11 +5,12 @@ import multiprocessing
 import os
 import signal
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
-from multiprocessing import resource_tracker
+from collections.abc import Callable
+from contextlib import suppress
 from multiprocessing.connection import Connection
 from typing import Any
+
+from videos import ctrl_c
 
 SPAWN = multiprocessing.get_context("spawn")  # a fork would take over locks that other threads hold
 POLL = 0.1  # seconds
@@ -44,7 +45,7 @@ def run_in_child(
         raise Stopped
     ours, theirs = SPAWN.Pipe(duplex=False)
     process = SPAWN.Process(target=_work, args=(theirs, function, arguments), daemon=True)
-    with _starting, _without_ctrl_c():
+    with _starting, ctrl_c.held_back():
         process.start()
     theirs.close()
     try:
@@ -65,20 +66,6 @@ def run_in_child(
         process.kill()
         process.join()
         ours.close()
-
-
-@contextmanager
-def _without_ctrl_c() -> Iterator[None]:
-    """A process started in this context never hears of Ctrl-C, not even while Python starts in it."""
-    if not hasattr(signal, "pthread_sigmask"):  # Windows
-        yield
-        return
-    resource_tracker.ensure_running()  # which lets SIGINT through again once it has started
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _work(connection: Connection, function: Callable[..., Any], arguments: tuple[Any, ...]) -> None:
