@@ -5,9 +5,7 @@ import re
 import shutil
 from pathlib import Path
 
-import nbformat
 import numpy as np
-from nbclient import NotebookClient
 
 from inference.pair import hash_of
 from inference.shipped import read_shipped
@@ -84,6 +82,8 @@ def write_votes(file):
 
 
 def read_notebook(folder=ROOT):
+    import nbformat  # here, since it takes three seconds, in each process that runs tests
+
     return nbformat.read(folder / "train.ipynb", as_version=4)
 
 
@@ -97,6 +97,8 @@ def shows_faces(cell):
 
 def run_notebook(notebook, folder, **options):
     """Execute a notebook in a folder. Returns its outputs, and all that it printed."""
+    from nbclient import NotebookClient  # here, as nbformat
+
     NotebookClient(notebook, timeout=300, resources={"metadata": {"path": str(folder)}}, **options).execute()
     outputs = [output for cell in code_cells(notebook) for output in cell.outputs]
     streams = [output for output in outputs if output.output_type == "stream"]
@@ -189,12 +191,14 @@ def test_full_run_replaces_the_pair(tmp_path, monkeypatch, copy_program):
 
 
 def test_missing_files_are_one_sentence(tmp_path, monkeypatch):
+    from nbformat.v4 import new_code_cell, new_notebook  # here, as nbformat
+
     nowhere = tmp_path / "nowhere.csv"
     write_csv(tmp_path / "fer2013.csv")
     monkeypatch.setenv("FER_DATA", str(nowhere))
     cells = {cell.id: cell for cell in code_cells(read_notebook())}
-    notebook, again = nbformat.v4.new_notebook(), nbformat.v4.new_code_cell(cells["data"].source)
-    other = nbformat.v4.new_code_cell(f"DATA, VOTES = {str(tmp_path)!r}, {str(nowhere)!r}")
+    notebook, again = new_notebook(), new_code_cell(cells["data"].source)
+    other = new_code_cell(f"DATA, VOTES = {str(tmp_path)!r}, {str(nowhere)!r}")
     notebook.cells = [cells["settings"], cells["data"], other, again]
 
     run_notebook(notebook, ROOT, allow_errors=True)
