@@ -121,10 +121,10 @@ class VideoCamera:
     """Watches a source while anyone looks: ask with get_frame() or shots(), from any thread.
 
     Threads of its own do the work, each on another frame. One takes frames from the source, so that a source that hangs
-    holds nobody else up; one follows the faces in the newest of them; one classifies those, draws and encodes; and one
-    searches whole frames for faces, which the second then follows. The last one shows what needs no classifying any
-    more: messages, still pictures, and frames whose faces are hidden. Of these, only the searched ones are shown, half
-    a second late; see hidden_frames.py. All rest when nobody has asked for five seconds. An error that nobody foresaw
+    holds nobody else up; one follows the faces in the newest of them; one classifies those; one draws and encodes; and
+    one searches whole frames for faces, which the second then follows. Messages, still pictures and the first frame of
+    a source need no classifying. Where faces are hidden, only the frames that were searched are shown, half a second
+    late; see hidden_frames.py. All rest when nobody has asked for five seconds. An error that nobody foresaw
     is logged and told, and the next frame is tried.
     """
 
@@ -156,7 +156,7 @@ class VideoCamera:
         self._still_frame: _Frame | None = None  # the picture that is all that the source gives
         self._captured: _Frame | None = None  # the newest frame that is not annotated yet
         self._unlabelled: _Followed | None = None  # the frame whose faces are to be classified, until they are
-        self._undrawn: _Picture | None = None  # what is to be shown without being classified, until it is
+        self._undrawn: _Picture | None = None  # what is to be drawn and shown next, until it is
         self._unsearched: _Search | None = None  # the newest annotated frame, for the next search
         self._found: _Search | None = None  # what the last search found
         self._hidden: HiddenFrames[_Picture] = HiddenFrames()  # searched frames, in which faces are to be hidden
@@ -451,25 +451,28 @@ class VideoCamera:
         next_search = _Search(sizes, now, self._annotator.places())
         view = (picture.source, picture.release, settings["mirror"], planes.shape) if settings["hide"] else None
         with self._work:
-            self._wait_for_shown()
+            self._work.wait_for(lambda: self._closed or not self._unlabelled)
             self._unlabelled = _Followed(picture, next_search, self._annotator, view)
             self._work.notify_all()
 
     def _label(self) -> None:
-        """Classify the faces that were followed in the next frame, and show it; it is then to be searched."""
+        """Classify the faces that were followed in the next frame; it is then to be searched, and to be drawn."""
         with self._work:
             self._work.wait_for(lambda: self._closed or self._unlabelled is not None)
             followed = self._unlabelled
         if followed is None:
             return
+        picture = None
         try:
-            self._label_faces(followed)
+            picture = self._label_faces(followed)
         finally:
             with self._work:
-                self._unlabelled = None
+                self._work.wait_for(lambda: self._closed or not self._undrawn)
+                self._undrawn, self._unlabelled = picture, None
                 self._work.notify_all()
 
-    def _label_faces(self, followed: _Followed) -> None:
+    def _label_faces(self, followed: _Followed) -> _Picture | None:
+        """The frame with the labels of its faces. None where it is shown later, with its faces hidden."""
         picture, search, model = followed.picture, followed.search, self._ready_model()
         adapt, mirrored = self.settings["adapt"], model is not None and is_mirrored(model)
         faces = followed.annotator.label(picture.faces, search.sizes[0], search.moment, model, adapt, mirrored)
@@ -483,8 +486,7 @@ class VideoCamera:
                 if search.to_hide and self.settings["hide"]:
                     self._hidden.see(followed.view, search.moment, search.known)
                 self._work.notify_all()
-        if followed.view is None:
-            self._publish(picture)
+        return picture if followed.view is None else None
 
     def _search(self) -> None:
         """Search the newest whole frame, get to know one face, and rest for as long as the machine needs."""
@@ -543,15 +545,11 @@ class VideoCamera:
         return self._picture(time.time(), card, is_card=True, is_hidden=is_hidden)
 
     def _draw(self, picture: _Picture) -> None:
-        """Have a picture drawn and shown that needs no classifying."""
+        """Have a picture drawn and shown that needs no classifying, after those that came before."""
         with self._work:
-            self._wait_for_shown()
+            self._work.wait_for(lambda: self._closed or not (self._unlabelled or self._undrawn))
             self._undrawn = picture
             self._work.notify_all()
-
-    def _wait_for_shown(self) -> None:
-        """Wait until what came before is shown: two threads show pictures, and none is to overtake another."""
-        self._work.wait_for(lambda: self._closed or not (self._unlabelled or self._undrawn))
 
     def _next_undrawn(self) -> _Picture | None:
         """Wait for the next frame that is to be drawn. None where it has to wait longer, or the camera is closed."""
@@ -568,7 +566,7 @@ class VideoCamera:
         return replace(picture, planes=planes, is_hidden=True)
 
     def _show(self) -> None:
-        """Publish the next frame that is done: a message, the first one, a still one, one whose faces are hidden."""
+        """Show the next frame that is done, or message."""
         picture = self._next_undrawn()
         if picture is None:
             return

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 import camera
+from camera import VideoCamera
 from vision import source
 from vision.annotate import LiveAnnotator
 from vision.opencv import cv2
@@ -187,22 +188,27 @@ def test_what_is_skipped_is_told(watch, clip, monkeypatch):
     assert video.state()["skipped"]["label_age"] == 0  # what is shown has its own label
 
 
-def test_a_frame_is_followed_while_the_one_before_is_classified(watch, clip, monkeypatch):
-    labelling, met = threading.Event(), threading.Event()
+@pytest.mark.parametrize(
+    ("later", "earlier"),
+    [((LiveAnnotator, "label"), (LiveAnnotator, "follow")), ((VideoCamera, "_publish"), (LiveAnnotator, "label"))],
+)
+def test_a_frame_is_worked_on_while_the_one_before_is_further(watch, clip, monkeypatch, later, earlier):
+    is_busy, met = threading.Event(), threading.Event()
+    do_as_before = getattr(*later), getattr(*earlier)
 
-    def label(*arguments, label=LiveAnnotator.label):
-        labelling.set()
+    def do_later(*arguments):
+        is_busy.set()
         met.wait(0.2)
-        labelling.clear()
-        return label(*arguments)
+        is_busy.clear()
+        return do_as_before[0](*arguments)
 
-    def follow(*arguments, follow=LiveAnnotator.follow):
-        if labelling.is_set():
+    def do_earlier(*arguments):
+        if is_busy.is_set():
             met.set()
-        return follow(*arguments)
+        return do_as_before[1](*arguments)
 
-    monkeypatch.setattr(LiveAnnotator, "label", label)
-    monkeypatch.setattr(LiveAnnotator, "follow", follow)
+    monkeypatch.setattr(*later, do_later)
+    monkeypatch.setattr(*earlier, do_earlier)
     shots = watch(str(clip)).shots()
     wait_until(lambda: next(shots) and met.is_set())
 
