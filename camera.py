@@ -124,8 +124,8 @@ class VideoCamera:
     holds nobody else up; one follows the faces in the newest of them; one classifies those; one draws and encodes; and
     one searches whole frames for faces, which the second then follows. Messages, still pictures and the first frame of
     a source need no classifying. Where faces are hidden, only the frames that were searched are shown, half a second
-    late; see hidden_frames.py. All rest when nobody has asked for five seconds. An error that nobody foresaw
-    is logged and told, and the next frame is tried.
+    late; see hidden_frames.py. All rest when nobody has asked for five seconds. An error that nobody foresaw is logged
+    and told, and the next frame is tried.
     """
 
     def __init__(
@@ -566,7 +566,7 @@ class VideoCamera:
         return replace(picture, planes=planes, is_hidden=True)
 
     def _show(self) -> None:
-        """Show the next frame that is done, or message."""
+        """Show the next frame or message that is to be drawn."""
         picture = self._next_undrawn()
         if picture is None:
             return

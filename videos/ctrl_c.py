@@ -1,4 +1,4 @@
-"""Ctrl-C in a terminal reaches every process there, but ending the others is the first one's affair."""
+"""Ctrl-C in a terminal reaches every process there, but it is the first one that is to end the others."""
 
 import signal
 from collections.abc import Iterator
@@ -8,7 +8,7 @@ from multiprocessing import resource_tracker
 
 @contextmanager
 def held_back() -> Iterator[None]:
-    """Ctrl-C is heard of only after this context, and never by threads and processes started in it."""
+    """This thread gets Ctrl-C only after this context; threads and processes that are started in it never do."""
     if not hasattr(signal, "pthread_sigmask"):  # Windows
         yield
         return

@@ -17,7 +17,7 @@ POLL = 0.1  # seconds
 NICENESS = 10  # the live view comes first
 
 _starting = threading.Lock()  # held while a process is started
-# A process whose parent ended before it had told it what to do would print a traceback.
+# A child prints a traceback if its parent ends before telling it what to do.
 atexit.register(_starting.acquire)
 
 
@@ -69,7 +69,7 @@ def run_in_child(
 
 
 def _work(connection: Connection, function: Callable[..., Any], arguments: tuple[Any, ...]) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C in the terminal is for the process that started this one
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # for Windows, where Ctrl-C cannot be held back
     if hasattr(os, "nice"):
         os.nice(NICENESS)
     message: tuple[str, Any]
