@@ -85,9 +85,13 @@ def _start(workers: int | None) -> Iterator[Client]:
                     silence_logs=logging.CRITICAL,  # what went wrong is in each job's outcome
                 )
             )
-        client = stack.enter_context(Client(cluster))
-        _prepare_workers(client)
-        yield client
+        try:
+            client = stack.enter_context(Client(cluster))
+            _prepare_workers(client)
+            yield client
+        finally:
+            with ctrl_c.held_back():  # a second Ctrl-C would break the closing off, and Dask wait for ten seconds
+                stack.close()
 
 
 def _prepare_workers(client: Client) -> None:
