@@ -3,6 +3,7 @@
 import { reasonOf } from "./answers.js";
 
 const complaints = new Set(); // places that say why something could not be done
+let latest = Promise.resolve(); // the answer to the latest request in order
 
 export async function ask(path, method = "GET", body = undefined) {
   const options = { method };
@@ -21,6 +22,14 @@ export async function ask(path, method = "GET", body = undefined) {
   if (response.status === 204) return null;
   if (!response.ok) throw await refusalOf(response);
   return response.json().catch(() => ({}));
+}
+
+// Sends a request, as `send` does, once the one before it is answered: a marker that is set right after a recording was
+// begun belongs to it, also where the server takes its time.
+export function inOrder(send) {
+  const answer = latest.then(send);
+  latest = answer.catch(() => null);
+  return answer;
 }
 
 // response: one that is not ok.

@@ -3,7 +3,8 @@ import { byId, complain, say } from "./ask.js";
 
 const forms = []; // { view, begin }
 
-// prefix: of the elements' ids. view: the element of the view that they belong to. send: is given name and age in seconds.
+// prefix: of the elements' ids. view: the element of the view that they belong to. send: is given the name, and a
+// function for the age in seconds.
 export function offerMarkers(prefix, view, send) {
   const element = (name) => byId(`${prefix}${name}`);
   const form = element("marker");
@@ -32,10 +33,10 @@ export function offerMarkers(prefix, view, send) {
     event.preventDefault();
     say(problem, "");
     const name = input.value;
-    const ago = (performance.now() - pressed) / 1000;
+    const moment = pressed;
     end();
     try {
-      await send(name, ago);
+      await send(name, () => (performance.now() - moment) / 1000);
     } catch (error) {
       complain(problem, error);
     }

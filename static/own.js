@@ -1,5 +1,5 @@
 // This browser's own camera: sends its frames to the server one at a time, and shows the faces that it answers with.
-import { ask, byId, put } from "./ask.js";
+import { ask, byId, inOrder, put } from "./ask.js";
 import { drawBoxes, mirroredFace } from "./boxes.js";
 import { Cameras } from "./cameras.js";
 import { FacePanel, LIVE } from "./face_panel.js";
@@ -40,8 +40,8 @@ const timeline = new Timeline(byId("own-timeline"), byId("own-timeline-words"), 
 record.use(path);
 record.offerSnapshot(overlay);
 offerMarkers("own-", byId("own"), async (name, ago) => {
-  timeline.markers.push({ time: Date.now() / 1000 - ago, name });
-  await ask(`${path}/markers`, "POST", { name, ago });
+  timeline.markers.push({ time: Date.now() / 1000 - ago(), name });
+  await inOrder(() => ask(`${path}/markers`, "POST", { name, ago: ago() }));
 });
 // From Start to Stop; what belongs to an earlier one comes too late and is ignored.
 // { camera: the MediaStream, or null until the browser allows it; permission: as it was then; isMuted }

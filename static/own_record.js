@@ -1,5 +1,5 @@
 // Records this browser's own camera, for this browser alone, and offers its picture and markers.
-import { ask, byId, complain, say } from "./ask.js";
+import { ask, byId, complain, inOrder, say } from "./ask.js";
 import { timeText } from "./clock.js";
 
 const QUALITY = 0.95; // of a snapshot
@@ -36,8 +36,8 @@ function wanted() {
 button.addEventListener("click", async () => {
   say(problem, "");
   try {
-    if (isRunning) showRecording(await ask(`${path}/recording`, "DELETE"));
-    else showRecording(await ask(`${path}/recording`, "POST", wanted()));
+    if (isRunning) showRecording(await inOrder(() => ask(`${path}/recording`, "DELETE")));
+    else showRecording(await inOrder(() => ask(`${path}/recording`, "POST", wanted())));
   } catch (error) {
     complain(problem, error);
   }

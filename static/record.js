@@ -1,6 +1,6 @@
 // Records the live picture; there is one recording for everyone. While it runs, header and tab title say so, also in
 // views that get no events: then the state is asked for.
-import { ask, byId, complain, say } from "./ask.js";
+import { ask, byId, complain, inOrder, say } from "./ask.js";
 import { timeText } from "./clock.js";
 
 const ASK_EVERY = 3000; // milliseconds
@@ -49,8 +49,8 @@ byId("record").addEventListener("click", async () => {
   const running = byId("record").getAttribute("aria-pressed") === "true";
   say(byId("record-problem"), "");
   try {
-    if (running) showRecording(await ask("recording", "DELETE"));
-    else showRecording(await ask("recording", "POST", { video: byId("record-video").checked }));
+    if (running) showRecording(await inOrder(() => ask("recording", "DELETE")));
+    else showRecording(await inOrder(() => ask("recording", "POST", { video: byId("record-video").checked })));
   } catch (error) {
     complain(byId("record-problem"), error);
   }

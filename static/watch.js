@@ -1,6 +1,6 @@
 // The live view: shows the picture, and its faces and state, which the server sends ten times a second.
 import { STOPPED } from "./answers.js";
-import { ask, byId, complain, say } from "./ask.js";
+import { ask, byId, complain, inOrder, say } from "./ask.js";
 import { offerSources, showSources } from "./choose.js";
 import { LIVE } from "./face_panel.js";
 import { offerFullScreen } from "./full_screen.js";
@@ -16,7 +16,7 @@ import { Timeline } from "./timeline.js";
 const ASK_EVERY = 2000; // milliseconds, while paused
 const faces = new LiveFaces((face) => changeForAll(() => ask("rest", "POST", { face })));
 const timeline = new Timeline(byId("timeline"), byId("timeline-words"), LIVE.span);
-offerMarkers("", byId("live"), (name, ago) => ask("markers", "POST", { name, ago }));
+offerMarkers("", byId("live"), (name, ago) => inOrder(() => ask("markers", "POST", { name, ago: ago() })));
 const hear = listener(show, () => {
   clearFigures();
   faces.clear();

@@ -228,6 +228,7 @@ def test_processes_that_start_at_once_compile_once(cache, pair, tmp_path):
 
 
 def test_a_cache_that_cannot_be_written_is_no_error(conversions, pair, tmp_path, monkeypatch):
+    monkeypatch.setattr(network_cache, "is_fast", lambda network: True)
     (tmp_path / "file").touch()
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
     monkeypatch.setenv("HOME", str(tmp_path / "file"))

@@ -16,6 +16,14 @@ from web.server import create_server, listen
 # Answers that take a moment are asked for with `wait_until`: `wait_for_function` takes a promise for true.
 SNAPSHOT_SIZE = "async () => (await (await fetch('/snapshot.jpg')).blob()).size"
 STATUS = "async address => (await fetch(address)).status"
+# The server takes a second to begin a recording.
+SLOW_RECORDING = """() => {
+    const send = fetch;
+    window.fetch = async (address, options) => {
+        if (address === "recording") await new Promise((resolve) => setTimeout(resolve, 1000));
+        return send(address, options);
+    };
+}"""
 
 
 @pytest.fixture
@@ -282,6 +290,7 @@ def test_a_recording_is_shown_to_everyone_listed_renamed_and_deleted(serve, open
     page, other = open_page(address), open_page(address)
     other.get_by_role("tab", name="Pictures and videos").click()
     wait_for_face(page)
+    page.evaluate(SLOW_RECORDING)
     page.get_by_role("button", name="Record", exact=True).click()
     page.keyboard.press("m")
     page.keyboard.type("laughs")
