@@ -434,25 +434,27 @@ class VideoCamera:
         with self._work:
             search, self._found = self._found, None
         resized = planes.shape != self._seen.shape
-        if self._annotator is None and not settings["hide"]:
+        annotator = self._annotator  # which another thread forgets where something fails
+        if annotator is None and not settings["hide"]:
             self._draw(self._picture(captured.timestamp, planes, is_early=True))
-        if self._annotator is None or resized:
+        if annotator is None or resized:
             search = _Search(sizes, now, found=self._frame_search.search_upright(sizes))
         elif captured.gap > SEARCH_AT_ONCE:
-            known = self._annotator.places()
+            known = annotator.places()
             search = _Search(sizes, now, known, self._frame_search.search(sizes, known, is_rare=True))
         elif search and search.sizes[0].shape != grey.shape:
             search = None
-        self._annotator = self._annotator or LiveAnnotator(self.sure)
+        if annotator is None:
+            annotator = self._annotator = LiveAnnotator(self.sure)
         found, searched = (search.found, search.moment) if search else (None, None)
-        faces = self._annotator.follow(sizes, now, found, searched)
+        faces = annotator.follow(sizes, now, found, searched)
         self._seen = planes
         picture = self._picture(captured.timestamp, planes, faces)
-        next_search = _Search(sizes, now, self._annotator.places())
+        next_search = _Search(sizes, now, annotator.places())
         view = (picture.source, picture.release, settings["mirror"], planes.shape) if settings["hide"] else None
         with self._work:
             self._work.wait_for(lambda: self._closed or not self._unlabelled)
-            self._unlabelled = _Followed(picture, next_search, self._annotator, view)
+            self._unlabelled = _Followed(picture, next_search, annotator, view)
             self._work.notify_all()
 
     def _label(self) -> None:

@@ -212,13 +212,27 @@ def recordings(tmp_path):
 
 
 @pytest.fixture
-def serve(watch):
+def make_app():
+    """A function that makes an app as create_app does; it is closed at the end, also of a test that fails."""
+    apps = []
+
+    def make(*arguments, **options):
+        apps.append(create_app(*arguments, **options))
+        return apps[-1]
+
+    yield make
+    for app in apps:
+        close_app(app)
+
+
+@pytest.fixture
+def serve(watch, make_app):
     """A function that serves a source for real and gives the address of its page."""
     servers = []
 
     def start(source, note=None, tls=None, **access):
         with listen(0) as listener:  # the server has a copy of it
-            server = create_server(create_app(watch(source), note, **access), listener, tls=tls)
+            server = create_server(make_app(watch(source), note, **access), listener, tls=tls)
         thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)  # how soon it shuts down
         thread.start()
         servers.append((server, thread))
@@ -229,4 +243,3 @@ def serve(watch):
         server.shutdown()
         thread.join()
         server.server_close()
-        close_app(server.app)

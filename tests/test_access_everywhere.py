@@ -7,24 +7,15 @@ import pytest
 
 import main
 from web import access
-from web.app import close_app, create_app
 from web.server import listen
 
 TOKEN = "a-token-of-the-tests"
 
 
 @pytest.fixture
-def client(watch, clip):
+def client(watch, clip, make_app):
     """A function that gives a client of an app made with these options."""
-    apps = []
-
-    def start(**options):
-        apps.append(create_app(watch(str(clip)), **options))
-        return apps[-1].test_client()
-
-    yield start
-    for app in apps:
-        close_app(app)
+    return lambda **options: make_app(watch(str(clip)), **options).test_client()
 
 
 @pytest.mark.parametrize("host", ["Faces.Example", "FACES.example:5000", "faces.example.", "[::1]", "[::1]:5000"])

@@ -19,7 +19,6 @@ from vision.annotate import LiveAnnotator
 from vision.planes import brightness, size_of, to_bgr
 from vision.source import SourceError, check_source, is_picture, read_frames, source_name
 from waiting import wait_until
-from web.app import close_app, create_app
 
 
 def scene(astronaut, size, x, y, side=160):
@@ -82,7 +81,7 @@ def test_the_size_may_change_within_a_connection(watch, astronaut, sizes):
 
 
 @pytest.mark.parametrize("step", ["follow", "label"])
-def test_an_error_that_nobody_foresaw_costs_a_frame_and_is_told(watch, clip, monkeypatch, caplog, step):
+def test_an_error_that_nobody_foresaw_costs_a_frame_and_is_told(watch, clip, make_app, monkeypatch, caplog, step):
     do, calls = getattr(LiveAnnotator, step), []
 
     def fail_sometimes(self, *arguments):
@@ -91,21 +90,28 @@ def test_an_error_that_nobody_foresaw_costs_a_frame_and_is_told(watch, clip, mon
             raise ZeroDivisionError("the tenth frame")
         return do(self, *arguments)
 
+    def follow_slowly(self, *arguments):
+        faces = follow(self, *arguments)
+        time.sleep(0.05)  # so that the other step fails meanwhile
+        return faces
+
+    follow = LiveAnnotator.follow
+    monkeypatch.setattr(LiveAnnotator, "follow", follow_slowly)
     monkeypatch.setattr(LiveAnnotator, step, fail_sometimes)
     caplog.set_level(logging.ERROR)
     video = watch(str(clip))
-    app = create_app(video)
+    app = make_app(video)
     page = app.test_client()
     shots = video.shots()
     wait_until(lambda: next(shots) and len(calls) > 10)
     assert "ZeroDivisionError" in page.get("/state").get_json()["fault"]
     assert page.get("/healthz").status_code == 503
     assert "the tenth frame" in caplog.text
+    assert len(caplog.records) == 1
     number = next(shots).number
     wait_until(lambda: next(shots).number > number + 5)  # the picture goes on
     monkeypatch.setattr("camera.FAULT_TOLD", 0.0)
     assert page.get("/healthz").status_code == 200
-    close_app(app)
 
 
 @pytest.mark.parametrize("period", [0.4, 1.2])
@@ -255,11 +261,11 @@ def test_a_dead_port_and_an_unknown_name_are_told_apart():
             next(read_frames(address, lambda: True))
 
 
-def test_an_address_is_tried_before_everyone_sees_it(watch, clip, astronaut):
+def test_an_address_is_tried_before_everyone_sees_it(watch, clip, make_app, astronaut):
     image = scene(astronaut, (320, 240), 80, 60, 120)
     with MjpegCamera(every(0.1, image)) as camera:
         video = watch(str(clip))
-        app = create_app(video)
+        app = make_app(video)
         page = app.test_client()
         for wrong in ("http://127.0.0.1:9/video", "http://me:pa[ss@127.0.0.1:9/video", "rtsp://127.0.0.1:9/a"):
             answer = page.post("/source", json={"source": wrong})
@@ -274,7 +280,6 @@ def test_an_address_is_tried_before_everyone_sees_it(watch, clip, astronaut):
         assert page.post("/source", json={"source": f"{camera.address}?…"}).status_code == 200
         assert video.source == secret
         assert "secret" not in str(page.get("/state").get_json()) + str(offered)
-        close_app(app)
 
 
 def test_a_name_with_a_colon_is_a_file(clip, tmp_path, monkeypatch):
@@ -321,8 +326,8 @@ def test_sixteen_bits_keep_their_greys(astronaut, tmp_path):
     assert np.abs(brightness(planes).astype(int) - grey).max() <= 1
 
 
-def test_the_middle_of_nowhere_in_an_uploaded_form_is_told_by_its_name(watch, clip, astronaut):
-    app = create_app(watch(str(clip)))
+def test_the_middle_of_nowhere_in_an_uploaded_form_is_told_by_its_name(watch, clip, make_app, astronaut):
+    app = make_app(watch(str(clip)))
     panorama = np.full((600, 9000, 3), 120, np.uint8)
     panorama[300:360, 8000:8060] = cv2.resize(astronaut[40:220, 135:315], (60, 60))
     line = np.full((5, 20_000, 3), 90, np.uint8)
@@ -337,4 +342,3 @@ def test_the_middle_of_nowhere_in_an_uploaded_form_is_told_by_its_name(watch, cl
     assert len(images["panorama.png"]["faces"]) == 1
     assert images["line.png"]["faces"] == []
     assert "can't be read as a picture" in images["broken.png"]["error"]
-    close_app(app)

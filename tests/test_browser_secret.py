@@ -3,17 +3,14 @@
 import pytest
 
 from web import video_queue
-from web.app import close_app, create_app
 
 VIDEO = b"YUV4MPEG2 W320 H180 F30:1\n"
 
 
 @pytest.fixture
-def app(watch, clip, monkeypatch):
+def app(watch, clip, make_app, monkeypatch):
     monkeypatch.setattr(video_queue, "run_in_child", lambda *_, **options: None)
-    app = create_app(watch(str(clip)))
-    yield app
-    close_app(app)
+    return make_app(watch(str(clip)))
 
 
 def names(client):

@@ -19,7 +19,6 @@ from paths import MODEL_INT8, ROOT
 from vision.opencv import cv2
 from waiting import wait_until
 from web import live_routes, server, viewers
-from web.app import close_app, create_app
 from web_client import ask, opened, read_parts
 
 # Takes the place of inference/convert.py: waits for the file "go", then gives a network that was compiled before.
@@ -179,8 +178,8 @@ def test_only_the_own_page_changes_settings(serve, clip):
     assert ask(address, "/state").json()["settings"]["mirror"] is True
 
 
-def test_the_openapi_document_has_every_route(watch, clip):
-    app = create_app(watch(str(clip)))
+def test_the_openapi_document_has_every_route(watch, clip, make_app):
+    app = make_app(watch(str(clip)))
     document = app.test_client().get("/openapi.json").get_json()
     routes = {
         (re.sub(r"<(\w+)>", r"{\1}", rule.rule), method.lower())
@@ -189,17 +188,15 @@ def test_the_openapi_document_has_every_route(watch, clip):
         if rule.endpoint not in ("static", "live.index")
     }
     assert {(path, method) for path, ways in document["paths"].items() for method in ways} == routes
-    close_app(app)
 
 
-def test_a_webcam_is_chosen_by_its_name(watch, clip, monkeypatch):
+def test_a_webcam_is_chosen_by_its_name(watch, clip, make_app, monkeypatch):
     monkeypatch.setattr(live_routes, "find_webcams", lambda: {90: "USB camera"})
-    app = create_app(video := watch(str(clip)))
+    app = make_app(video := watch(str(clip)))
     page = app.test_client()
     assert page.get("/sources").get_json()["sources"] == [clip.name, "the demo", "camera 90: USB camera"]
     assert page.post("/source", json={"source": "camera 90: USB camera"}).get_json()["source"] == "camera 90"
     assert video.source == 90
-    close_app(app)
 
 
 def test_prometheus_can_read_the_metrics(serve, clip):

@@ -13,7 +13,6 @@ from test_recordings import store
 from vision.opencv import cv2
 from waiting import wait_until
 from web import access
-from web.app import close_app, create_app
 from web_client import ask, opened_events
 
 TOKEN, WATCH = "a-token-of-the-tests", "a-watch-token-of-the-tests"
@@ -26,18 +25,14 @@ TOLD = {"source", "fps", "waiting", "problem", "steering", "watching", "recordin
 
 
 @pytest.fixture
-def client(watch, clip, recordings):
+def client(watch, clip, recordings, make_app):
     """A function that gives a client of an app with both tokens; it stores no cookies of its own accord."""
-    apps = []
 
     def start(source=clip, **options):
         tokens = {"names": NAMES, "token": TOKEN, "watch_token": WATCH, "recordings_folder": recordings.folder}
-        apps.append(create_app(watch(str(source)), **tokens | options))
-        return apps[-1].test_client(use_cookies=False)
+        return make_app(watch(str(source)), **tokens | options).test_client(use_cookies=False)
 
-    yield start
-    for app in apps:
-        close_app(app)
+    return start
 
 
 def status(client, path, method="GET", **options):

@@ -7,7 +7,6 @@ import pytest
 
 from camera import BLANK, Shot
 from waiting import wait_until
-from web.app import close_app, create_app
 from web.viewers import Viewers
 from web_client import read_parts
 
@@ -151,8 +150,8 @@ def test_closing_in_the_moment_in_which_the_last_viewer_goes_ends_the_threads(vi
     viewer.server_end.close()
 
 
-def test_another_server_sends_the_stream_itself(watch, clip):
-    app = create_app(watch(str(clip)))
+def test_another_server_sends_the_stream_itself(watch, clip, make_app):
+    app = make_app(watch(str(clip)))
     response = app.test_client().get("/video_feed", headers={"Host": "localhost"})
     chunks = response.iter_encoded()
     assert next(chunks) == b"--frame\r\n"
@@ -160,7 +159,6 @@ def test_another_server_sends_the_stream_itself(watch, clip):
         _, body = read_part(io.BytesIO(next(chunks)))
         assert body.startswith(b"\xff\xd8")
     response.close()
-    close_app(app)
 
 
 def test_a_connection_that_the_server_closes_holds_nobody_up(connect, video):
