@@ -20,9 +20,10 @@ from vision.faces import Face, State
 from vision.judge import SHOWN, SURE, Found, judge
 from vision.look import (
     FINER,
-    SCALE_FACTOR,
+    NARROW,
     TILT_STEP,
     UPRIGHT_BELOW,
+    WIDE,
     Side,
     Sight,
     agreed_on,
@@ -87,8 +88,10 @@ class FaceFollower:
     """Follows faces from frame to frame. Not safe to call from two threads at once."""
 
     def __init__(self, is_live: bool = False) -> None:
-        """is_live: whether a face that may be none is shown only once a second search has found it."""
+        """is_live: whether frames come one by one, and a face that may be none is shown once two searches found it."""
         self._is_live = is_live
+        # Live, frames follow each other closely, and time is short.
+        self._look = functools.partial(look, neighbours=NEIGHBOURS, scales=NARROW if is_live else WIDE)
         self._numbers = count(1)
         self._tracks: list[_Track] = []
         self._past: deque[_Past] = deque(maxlen=LATEST)
@@ -200,11 +203,12 @@ class FaceFollower:
         track.looks += 1
         sight: Sight | None = None
         if offset and not track.side:
-            sight = _look_turned(sizes, track.place, offset * TILT_STEP)
+            sight = self._look(cut(sizes, turned(track.place, offset * TILT_STEP)))
             track.sides[offset] = agreed_on(sight)
-        sight = sight or look(patch, neighbours=NEIGHBOURS)
+        sight = sight or self._look(patch)
         if sight is None:
-            sights = {step: _look_turned(sizes, track.place, step * TILT_STEP, FINER) for step in LOST}
+            patches = {step: cut(sizes, turned(track.place, step * TILT_STEP)) for step in LOST}
+            sights = {step: look(patches[step], neighbours=NEIGHBOURS, scale_factor=FINER) for step in LOST}
             step = max(LOST, key=lambda step: agreed_on(sights[step]))
             if (sight := sights[step]) and track.patch:  # which may be somebody beside them
                 is_same = likeness([track.patch.grey], [cut(sizes, sight.place).grey]) > SAME_LOOK
@@ -314,13 +318,6 @@ def face_of(number: int, place: Place, score: float, side: Side, grey: np.ndarra
     state: State = "turned away" if side else "frontal"
     angle = round(place.angle) if abs(place.angle) >= UPRIGHT_BELOW else 0
     return Face(number, _inside(place.box, grey), angle=angle, score=score, state=state)
-
-
-def _look_turned(
-    sizes: list[np.ndarray], place: Place, degrees: float, scale_factor: float = SCALE_FACTOR
-) -> Sight | None:
-    """A look at a place as if the face in it were tilted by more."""
-    return look(cut(sizes, turned(place, degrees)), neighbours=NEIGHBOURS, scale_factor=scale_factor)
 
 
 def _inside(box: Box, grey: np.ndarray) -> Box:
