@@ -1,5 +1,6 @@
 """What is drawn on a frame: a box and a label for each face, or a message where there is no frame."""
 
+import functools
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,16 +15,16 @@ from vision.planes import BLACK, BRIGHTNESS_FACTOR, COLOUR_FACTOR, NEUTRAL, Plan
 FONT = cv2.FONT_HERSHEY_DUPLEX  # has ASCII alone
 WHITE = (255, 255, 255)
 UNSURE = "Unsure"
+STRIPS = 512  # labels that are kept, in three planes each, since most are the same in frame after frame
 FINE = 4  # bits behind the point, of the coordinates that OpenCV draws at
 
 Colour = tuple[int, int, int]  # red, green and blue, 0..255
 
 
-@dataclass(frozen=True, eq=False)
-class _Layer:
-    """An image that is drawn on, which may be one of the planes of a frame."""
+@dataclass(frozen=True)
+class _Kind:
+    """What the numbers of an image mean."""
 
-    image: np.ndarray  # (height, width) or (height, width, 3) uint8
     shrunk: int  # pixels of the frame to one of the image
     part: int | None = None  # of the frame's planes: brightness, blueness, redness; None for an image in BGR
     is_narrow: bool = False  # whether the numbers of that plane go from 16 to 235 or 240
@@ -39,15 +40,23 @@ class _Layer:
             value = value / COLOUR_FACTOR if self.part else value / BRIGHTNESS_FACTOR + BLACK
         return (round(value + NEUTRAL if self.part else value),)
 
-    def fill(self, left: int, top: int, right: int, bottom: int, colour: Colour) -> None:
-        """Fill a rectangle, in pixels of the frame, as far as it is inside the image."""
+
+@dataclass(frozen=True, eq=False)
+class _Layer:
+    """An image that is drawn on, which may be one of the planes of a frame."""
+
+    image: np.ndarray  # (height, width) or (height, width, 3) uint8
+    kind: _Kind
+
+    def fill(self, left: int, top: int, right: int, bottom: int, colour: tuple[int, ...]) -> None:
+        """Fill a rectangle, in pixels of the frame, as far as it is inside the image. colour: of _Kind.colour."""
         # OpenCV would let another thread go on for each of these, which takes longer than the rectangle.
-        left, top, right, bottom = (max(0, side // self.shrunk) for side in (left, top, right, bottom))
-        self.image[top:bottom, left:right] = self.colour(colour)
+        left, top, right, bottom = (max(0, side // self.kind.shrunk) for side in (left, top, right, bottom))
+        self.image[top:bottom, left:right] = colour
 
     def at(self, points: np.ndarray) -> np.ndarray:
         """Points of the frame, (n, 2) in pixels, as OpenCV takes those of this image."""
-        return np.rint(points * (2**FINE / self.shrunk)).astype(np.int32)
+        return np.rint(points * (2**FINE / self.kind.shrunk)).astype(np.int32)
 
 
 def draw_faces(image: np.ndarray, faces: Sequence[Face], outlines: bool = True, labels: bool = True) -> None:
@@ -55,14 +64,14 @@ def draw_faces(image: np.ndarray, faces: Sequence[Face], outlines: bool = True, 
 
     image: (height, width, 3) uint8 BGR. Faces without a label get none.
     """
-    _draw([_Layer(image, 1)], faces, outlines, labels)
+    _draw([_Layer(image, _Kind(1))], faces, outlines, labels)
 
 
 def draw_on_planes(
     planes: Planes, faces: Sequence[Face], outlines: bool = True, labels: bool = True, is_narrow: bool = False
 ) -> None:
     """As draw_faces, on the planes of a frame. is_narrow: whether they are those of a video, from 16 to 235 and 240."""
-    layers = [_Layer(image, 2 if part else 1, part, is_narrow) for part, image in enumerate(parts_of(planes))]
+    layers = [_Layer(image, _Kind(2 if part else 1, part, is_narrow)) for part, image in enumerate(parts_of(planes))]
     _draw(layers, faces, outlines, labels)
 
 
@@ -86,13 +95,13 @@ def _called(face: Face) -> str:
 
 
 def _draw_outline(layer: _Layer, face: Face, line: int) -> None:
-    colour = face_colour(face.number)
+    colour, shrunk = layer.kind.colour(face_colour(face.number)), layer.kind.shrunk
     if face.angle:
-        points, thick = layer.at(np.rint(corners_of(face))), -(-line // layer.shrunk)
-        cv2.polylines(layer.image, [points], True, layer.colour(colour), thick, cv2.LINE_AA, FINE)
+        points, thick = layer.at(np.rint(corners_of(face))), -(-line // shrunk)
+        cv2.polylines(layer.image, [points], True, colour, thick, cv2.LINE_AA, FINE)
         return
     line += line // 2  # OpenCV makes smooth lines about as much wider
-    line += line % layer.shrunk
+    line += line % shrunk
     x, y, width, height = face.box
     left, top = x - line // 2, y - line // 2
     right, bottom = left + width + line, top + height + line
@@ -104,16 +113,32 @@ def _draw_outline(layer: _Layer, face: Face, line: int) -> None:
 
 def _draw_label(layers: Sequence[_Layer], x: int, y: int, text: str, colour: Colour, line: int) -> None:
     """White text on a filled strip that stands on the point x, y, moved to where it is inside the image."""
+    for layer in layers:
+        shrunk, strip = layer.kind.shrunk, _strip(text, colour, line, layer.kind)
+        height, width = shrunk * strip.shape[0], shrunk * strip.shape[1]
+        left = max(0, min(x, shrunk * layer.image.shape[1] - width)) // 2 * 2
+        top = max(0, y - height) // 2 * 2
+        there = layer.image[top // shrunk : (top + height) // shrunk, left // shrunk : (left + width) // shrunk]
+        there[:] = strip[: there.shape[0], : there.shape[1]]
+
+
+@functools.lru_cache(STRIPS)
+def _strip(text: str, colour: Colour, line: int, kind: _Kind) -> np.ndarray:
+    """White text on a ground of a colour: (height, width) or (height, width, 3) uint8. Its sides are even in the frame.
+
+    line: the thickness of the lines round the faces, in pixels of the frame, by which the text has its size.
+    """
     scale = 0.45 + 0.1 * line
     (width, height), below = cv2.getTextSize(text, FONT, scale, 1)
     pad = below // 2 + 2
-    left = max(0, min(x, layers[0].image.shape[1] - width - 2 * pad))
-    bottom = max(y, height + below + 2 * pad)
-    for layer in layers:
-        layer.fill(left, bottom - height - below - pad, left + width + 2 * pad, bottom, colour)
-        start = (left + pad) // layer.shrunk, (bottom - below) // layer.shrunk
-        white = layer.colour(WHITE)
-        cv2.putText(layer.image, text, start, FONT, scale / layer.shrunk, white, 1, cv2.LINE_AA)
+    height, width = (-(-side // 2) * 2 for side in (height + below + pad, width + 2 * pad))
+    ground = kind.colour(colour)
+    shape = height // kind.shrunk, width // kind.shrunk, len(ground)
+    strip = np.full(shape, ground, np.uint8) if kind.part is None else np.full(shape[:2], ground[0], np.uint8)
+    start = pad // kind.shrunk, (height - below) // kind.shrunk
+    cv2.putText(strip, text, start, FONT, scale / kind.shrunk, kind.colour(WHITE), 1, cv2.LINE_AA)
+    strip.setflags(write=False)
+    return strip
 
 
 def corners_of(face: Face) -> np.ndarray:

@@ -163,8 +163,7 @@ class FaceFollower:
         patch, was_recognised = cut(sizes, track.place), track.recognised == track.seen
         is_there = track.patch is not None and not patch.changed(track.patch)
         if quickly and track.patch and not is_there and (sight := look_alike(patch, track.patch)):
-            track.place, is_there = sight.place, True
-            track.patch = cut(sizes, track.place)
+            track.place, is_there = sight.place, True  # the patch stays that of the last look, so that no errors add up
         if is_there:
             track.seen, track.recognised = moment, moment if was_recognised else track.recognised
         else:
