@@ -15,7 +15,7 @@ from vision.planes import BLACK, BRIGHTNESS_FACTOR, COLOUR_FACTOR, NEUTRAL, Plan
 FONT = cv2.FONT_HERSHEY_DUPLEX  # has ASCII alone
 WHITE = (255, 255, 255)
 UNSURE = "Unsure"
-STRIPS = 512  # labels that are kept, in three planes each, since most are the same in frame after frame
+STRIPS = 256  # labels that are kept, in three planes each, since most are the same in frame after frame
 FINE = 4  # bits behind the point, of the coordinates that OpenCV draws at
 
 Colour = tuple[int, int, int]  # red, green and blue, 0..255
