@@ -20,10 +20,9 @@ from vision.faces import Face, State
 from vision.judge import SHOWN, SURE, Found, judge
 from vision.look import (
     FINER,
-    NARROW,
+    SMALLEST_NEXT,
     TILT_STEP,
     UPRIGHT_BELOW,
-    WIDE,
     Side,
     Sight,
     agreed_on,
@@ -88,10 +87,8 @@ class FaceFollower:
     """Follows faces from frame to frame. Not safe to call from two threads at once."""
 
     def __init__(self, is_live: bool = False) -> None:
-        """is_live: whether frames come one by one, and a face that may be none is shown once two searches found it."""
+        """is_live: whether a face that may be none is shown only once a second search has found it."""
         self._is_live = is_live
-        # Live, frames follow each other closely, and time is short.
-        self._look = functools.partial(look, neighbours=NEIGHBOURS, scales=NARROW if is_live else WIDE)
         self._numbers = count(1)
         self._tracks: list[_Track] = []
         self._past: deque[_Past] = deque(maxlen=LATEST)
@@ -202,9 +199,9 @@ class FaceFollower:
         track.looks += 1
         sight: Sight | None = None
         if offset and not track.side:
-            sight = self._look(cut(sizes, turned(track.place, offset * TILT_STEP)))
+            sight = _look_again(cut(sizes, turned(track.place, offset * TILT_STEP)))
             track.sides[offset] = agreed_on(sight)
-        sight = sight or self._look(patch)
+        sight = sight or _look_again(patch)
         if sight is None:
             patches = {step: cut(sizes, turned(track.place, step * TILT_STEP)) for step in LOST}
             sights = {step: look(patches[step], neighbours=NEIGHBOURS, scale_factor=FINER) for step in LOST}
@@ -317,6 +314,11 @@ def face_of(number: int, place: Place, score: float, side: Side, grey: np.ndarra
     state: State = "turned away" if side else "frontal"
     angle = round(place.angle) if abs(place.angle) >= UPRIGHT_BELOW else 0
     return Face(number, _inside(place.box, grey), angle=angle, score=score, state=state)
+
+
+def _look_again(patch: Patch) -> Sight | None:
+    """A look at where a face was seen in the frame before."""
+    return look(patch, neighbours=NEIGHBOURS, smallest=SMALLEST_NEXT)
 
 
 def _inside(box: Box, grey: np.ndarray) -> Box:
