@@ -20,7 +20,8 @@ from vision.faces import Face, State
 from vision.judge import SHOWN, SURE, Found, judge
 from vision.look import (
     FINER,
-    SMALLEST_NEXT,
+    SMALLEST,
+    SMALLEST_IN_CROWD,
     TILT_STEP,
     UPRIGHT_BELOW,
     Side,
@@ -91,6 +92,7 @@ class FaceFollower:
         self._is_live = is_live
         self._numbers = count(1)
         self._tracks: list[_Track] = []
+        self._smallest = SMALLEST  # see look
         self._past: deque[_Past] = deque(maxlen=LATEST)
         self._begun = -math.inf  # the moment of the scene's first frame
         self._scene = 0  # how many cuts there have been
@@ -143,6 +145,8 @@ class FaceFollower:
 
     def _advance_all(self, sizes: list[np.ndarray], moment: float) -> None:
         """Look for every face in the next frame; live, with the cores that there are."""
+        is_crowd = self._is_live and len(self._tracks) > LOOKS
+        self._smallest = SMALLEST_IN_CROWD if is_crowd else SMALLEST
         if not self._is_live or len(self._tracks) == 1:
             for track in self._tracks:
                 self._advance(track, sizes, moment)
@@ -199,9 +203,10 @@ class FaceFollower:
         track.looks += 1
         sight: Sight | None = None
         if offset and not track.side:
-            sight = _look_again(cut(sizes, turned(track.place, offset * TILT_STEP)))
+            # At every size: the tilt is told by how many windows agree.
+            sight = look(cut(sizes, turned(track.place, offset * TILT_STEP)), neighbours=NEIGHBOURS)
             track.sides[offset] = agreed_on(sight)
-        sight = sight or _look_again(patch)
+        sight = sight or look(patch, neighbours=NEIGHBOURS, smallest=self._smallest)
         if sight is None:
             patches = {step: cut(sizes, turned(track.place, step * TILT_STEP)) for step in LOST}
             sights = {step: look(patches[step], neighbours=NEIGHBOURS, scale_factor=FINER) for step in LOST}
@@ -314,11 +319,6 @@ def face_of(number: int, place: Place, score: float, side: Side, grey: np.ndarra
     state: State = "turned away" if side else "frontal"
     angle = round(place.angle) if abs(place.angle) >= UPRIGHT_BELOW else 0
     return Face(number, _inside(place.box, grey), angle=angle, score=score, state=state)
-
-
-def _look_again(patch: Patch) -> Sight | None:
-    """A look at where a face was seen in the frame before."""
-    return look(patch, neighbours=NEIGHBOURS, smallest=SMALLEST_NEXT)
 
 
 def _inside(box: Box, grey: np.ndarray) -> Box:

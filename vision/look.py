@@ -16,9 +16,9 @@ TILT_SPREAD = 12  # degrees: the standard deviation of the tilts at which the ca
 UPRIGHT_BELOW = 15  # degrees of tilt below which a face counts as upright, as the network knows such faces
 SCALE_FACTOR, FINER = 1.1, 1.05  # how much the search window grows between passes
 SMALLEST, LARGEST = 0.8, 1.3  # of the side that is expected
-# The same for the smallest in a frame that follows another: without the pass for the smallest windows, which are the
-# most, a look takes three quarters of the time.
-SMALLEST_NEXT = 0.85
+# The same for the smallest where faces take turns: without the pass for the smallest windows, which are the most, a
+# look takes three quarters of the time.
+SMALLEST_IN_CROWD = 0.85
 ALIKE = 0.8  # correlation from which on what is seen is what was seen before
 OFF = 0.35  # of the side, by which the middle of a face may be off from where it is expected
 
