@@ -133,8 +133,8 @@ def _strip(text: str, colour: Colour, line: int, kind: _Kind) -> np.ndarray:
     pad = below // 2 + 2
     height, width = (-(-side // 2) * 2 for side in (height + below + pad, width + 2 * pad))
     ground = kind.colour(colour)
-    shape = height // kind.shrunk, width // kind.shrunk, len(ground)
-    strip = np.full(shape, ground, np.uint8) if kind.part is None else np.full(shape[:2], ground[0], np.uint8)
+    shape = height // kind.shrunk, width // kind.shrunk
+    strip = np.full((*shape, 3) if kind.part is None else shape, ground, np.uint8)
     start = pad // kind.shrunk, (height - below) // kind.shrunk
     cv2.putText(strip, text, start, FONT, scale / kind.shrunk, kind.colour(WHITE), 1, cv2.LINE_AA)
     strip.setflags(write=False)

@@ -20,6 +20,7 @@ from vision.faces import Face, State
 from vision.judge import SHOWN, SURE, Found, judge
 from vision.look import (
     FINER,
+    SCALE_FACTOR,
     SMALLEST,
     SMALLEST_IN_CROWD,
     TILT_STEP,
@@ -92,7 +93,6 @@ class FaceFollower:
         self._is_live = is_live
         self._numbers = count(1)
         self._tracks: list[_Track] = []
-        self._smallest = SMALLEST  # see look
         self._past: deque[_Past] = deque(maxlen=LATEST)
         self._begun = -math.inf  # the moment of the scene's first frame
         self._scene = 0  # how many cuts there have been
@@ -145,8 +145,6 @@ class FaceFollower:
 
     def _advance_all(self, sizes: list[np.ndarray], moment: float) -> None:
         """Look for every face in the next frame; live, with the cores that there are."""
-        is_crowd = self._is_live and len(self._tracks) > LOOKS
-        self._smallest = SMALLEST_IN_CROWD if is_crowd else SMALLEST
         if not self._is_live or len(self._tracks) == 1:
             for track in self._tracks:
                 self._advance(track, sizes, moment)
@@ -204,12 +202,11 @@ class FaceFollower:
         sight: Sight | None = None
         if offset and not track.side:
             # At every size: the tilt is told by how many windows agree.
-            sight = look(cut(sizes, turned(track.place, offset * TILT_STEP)), neighbours=NEIGHBOURS)
+            sight = _look_turned(sizes, track.place, offset * TILT_STEP)
             track.sides[offset] = agreed_on(sight)
-        sight = sight or look(patch, neighbours=NEIGHBOURS, smallest=self._smallest)
+        sight = sight or look(patch, neighbours=NEIGHBOURS, smallest=self._smallest())
         if sight is None:
-            patches = {step: cut(sizes, turned(track.place, step * TILT_STEP)) for step in LOST}
-            sights = {step: look(patches[step], neighbours=NEIGHBOURS, scale_factor=FINER) for step in LOST}
+            sights = {step: _look_turned(sizes, track.place, step * TILT_STEP, FINER) for step in LOST}
             step = max(LOST, key=lambda step: agreed_on(sights[step]))
             if (sight := sights[step]) and track.patch:  # which may be somebody beside them
                 is_same = likeness([track.patch.grey], [cut(sizes, sight.place).grey]) > SAME_LOOK
@@ -233,6 +230,11 @@ class FaceFollower:
             track.sides.clear()
         track.place = replace(sight.place, angle=max(-STEEPEST, min(angle, STEEPEST)))
         return True
+
+    def _smallest(self) -> float:
+        """The smallest face to look for, see `look`."""
+        takes_turns = self._is_live and len(self._tracks) > LOOKS
+        return SMALLEST_IN_CROWD if takes_turns else SMALLEST
 
     def _see_profile(self, track: _Track, sizes: list[np.ndarray], patch: Patch) -> tuple[Sight | None, Side]:
         """Look at a face that no frontal look sees: whether it is there in profile, and where it looks then."""
@@ -319,6 +321,13 @@ def face_of(number: int, place: Place, score: float, side: Side, grey: np.ndarra
     state: State = "turned away" if side else "frontal"
     angle = round(place.angle) if abs(place.angle) >= UPRIGHT_BELOW else 0
     return Face(number, _inside(place.box, grey), angle=angle, score=score, state=state)
+
+
+def _look_turned(
+    sizes: list[np.ndarray], place: Place, degrees: float, scale_factor: float = SCALE_FACTOR
+) -> Sight | None:
+    """A look at a place as if the face in it were tilted by more."""
+    return look(cut(sizes, turned(place, degrees)), neighbours=NEIGHBOURS, scale_factor=scale_factor)
 
 
 def _inside(box: Box, grey: np.ndarray) -> Box:
