@@ -201,7 +201,7 @@ class FaceFollower:
         track.looks += 1
         sight: Sight | None = None
         if offset and not track.side:
-            # At every size: the tilt is told by how many windows agree.
+            # In all sizes: how many windows agree tells the tilt.
             sight = _look_turned(sizes, track.place, offset * TILT_STEP)
             track.sides[offset] = agreed_on(sight)
         sight = sight or look(patch, neighbours=NEIGHBOURS, smallest=self._smallest())
